@@ -1,0 +1,271 @@
+/**
+ * The three sockets around the log. Each turn takes what has arrived, stores all of it in one step, and only then
+ * tells the subscribers and acknowledges: what was acknowledged is stored, and what is shown has its number.
+ */
+import { Router, type Socket, XPublisher, XSubscriber } from "zeromq";
+import type { Position } from "../lib/channels/catch_up.ts";
+import { HistoryLostError } from "../lib/channel.ts";
+import { drain, Pacer, SOCKET_OPTIONS } from "../lib/channels/zeromq_receive.ts";
+import {
+  type AddressedRequest,
+  decodePublication,
+  decodeRequest,
+  encodeBroadcast,
+  encodeProbe,
+  encodeReply,
+  formatCursor,
+  MAX_MESSAGE_BYTES,
+  type Reply,
+  type Request,
+  WireError,
+} from "../lib/channels/zeromq_wire.ts";
+import { type Log, messageOf } from "../lib/log.ts";
+import { StartError } from "../lib/start.ts";
+import type { Publication, Stored, UpdateLog } from "./update_log.ts";
+
+export interface BrokerOptions {
+  /** Address to bind, without brackets. */
+  readonly ip: string;
+  /** 0 stands for any free one, here and below. */
+  readonly xsubPort: number;
+  readonly xpubPort: number;
+  readonly routerPort: number;
+  readonly updates: UpdateLog;
+  readonly log: Log;
+}
+
+/** The ports that were opened. */
+export interface Ports {
+  readonly xsub: number;
+  readonly xpub: number;
+  readonly router: number;
+}
+
+/** Messages taken from one socket in one turn; the rest waits for the next, so that no socket starves another. */
+const TURN_LIMIT = 1000;
+/** Messages that wait for one slow subscriber; above it ØMQ drops, and the subscriber reads history. */
+const SEND_HIGH_WATER_MARK = 10_000;
+/** Milliseconds that what was already sent has to leave when the broker closes. */
+const LINGER_MS = 500;
+/** Least milliseconds between two log entries about dropped frames. */
+const REPORT_INTERVAL_MS = 1000;
+
+const BOUND_SOCKET_OPTIONS = {
+  ...SOCKET_OPTIONS,
+  linger: LINGER_MS,
+  maxMessageSize: MAX_MESSAGE_BYTES,
+  // A bounded mark lets one hostile connection abort the process inside libzmq (zeromq/libzmq#4364, #4841).
+  // What bounds the memory is that every turn takes all that has arrived, and the size of one message.
+  receiveHighWaterMark: 0,
+} as const;
+
+interface Sockets {
+  readonly xsub: XSubscriber;
+  readonly xpub: XPublisher;
+  readonly router: Router;
+}
+
+/** A request from ROUTER, with the frame that names who sent it. */
+interface PeerRequest extends AddressedRequest {
+  readonly peer: Uint8Array;
+}
+
+export class Broker implements Disposable {
+  /** The ports that are open. */
+  readonly ports: Ports;
+  readonly #sockets: Sockets;
+  readonly #updates: UpdateLog;
+  readonly #refused: RefusedFrames;
+
+  private constructor(sockets: Sockets, ports: Ports, { updates, log }: BrokerOptions) {
+    this.#sockets = sockets;
+    this.ports = ports;
+    this.#updates = updates;
+    this.#refused = new RefusedFrames(log);
+  }
+
+  /** @throws {StartError} when a port cannot be opened. */
+  static async bind(options: BrokerOptions): Promise<Broker> {
+    const sockets = {
+      xsub: new XSubscriber(BOUND_SOCKET_OPTIONS),
+      xpub: new XPublisher({ ...BOUND_SOCKET_OPTIONS, sendHighWaterMark: SEND_HIGH_WATER_MARK }),
+      router: new Router({ ...BOUND_SOCKET_OPTIONS, sendTimeout: 0 }),
+    };
+    try {
+      const ports = {
+        xsub: await bind(sockets.xsub, "XSUB_PORT", options.ip, options.xsubPort),
+        xpub: await bind(sockets.xpub, "XPUB_PORT", options.ip, options.xpubPort),
+        router: await bind(sockets.router, "ROUTER_PORT", options.ip, options.routerPort),
+      };
+      // An XSUB socket gets nothing that it has not asked for; this asks for all, now and of every later peer.
+      await sockets.xsub.send(new Uint8Array([1]));
+      return new Broker(sockets, ports, options);
+    } catch (error) {
+      close(sockets);
+      throw error;
+    }
+  }
+
+  /** Relays until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const pacer = new Pacer();
+    while (!signal.aborted) await pacer.pause(await this.#turn());
+  }
+
+  [Symbol.dispose](): void {
+    close(this.#sockets);
+  }
+
+  /** Returns whether there was anything to do. */
+  async #turn(): Promise<boolean> {
+    const { xsub, xpub, router } = this.#sockets;
+    const published = await drain(xsub, TURN_LIMIT);
+    const asked = await drain(router, TURN_LIMIT);
+    // What arrives here are subscriptions, which ØMQ has acted upon already; unread they would pile up.
+    const subscribed = await drain(xpub, TURN_LIMIT);
+
+    const requests = asked.map(readRequest);
+    const before = this.#updates.end;
+    const stored = await this.#store([
+      ...published.flatMap((frames) => this.#readPublication(frames)),
+      ...requests.flatMap(publicationOf),
+    ]);
+    await this.#answer(requests, stored, before);
+    this.#refused.report();
+    return published.length + asked.length + subscribed.length > 0;
+  }
+
+  /** Stores all in one step, and shows the subscribers what is new. */
+  async #store(publications: readonly Publication[]): Promise<Stored[]> {
+    if (publications.length === 0) return [];
+    const stored = this.#updates.append(publications);
+    for (const { position, topic, json, known } of stored) {
+      if (!known) await this.#sockets.xpub.send(encodeBroadcast(topic, formatCursor(position), json));
+    }
+    return stored;
+  }
+
+  /**
+   * Answers requests in the order in which they came. What was stored for the publishes among them stands at the
+   * end of `stored`, in their order; `before` is where the log ended before this turn.
+   */
+  async #answer(
+    requests: readonly PeerRequest[],
+    stored: readonly Stored[],
+    before: Position,
+  ): Promise<void> {
+    const publishes =
+      requests.filter(({ request }) => "verb" in request && request.verb === "publish").length;
+    const rest = stored.slice(stored.length - publishes).values();
+    // A probe is answered with the end that it would have seen alone: "from now on" must include an update that
+    // the same client publishes right after it, though both are taken in one turn.
+    let end = stored.slice(0, stored.length - publishes).at(-1)?.position ?? before;
+    for (const from of requests) {
+      const { request } = from;
+      if (request instanceof WireError) {
+        this.#refused.count("ROUTER", request);
+        await this.#reply(from, { ok: false, code: "invalid", reason: request.message });
+      } else if (request.verb === "publish") {
+        const { position, json, known } = rest.next().value as Stored;
+        if (!known) end = position;
+        await this.#reply(from, { ok: true, payload: [formatCursor(position), ...(known ? [json] : [])] });
+      } else if (request.verb === "probe") {
+        await this.#reply(from, { ok: true, payload: [formatCursor(end)] });
+        await this.#sockets.xpub.send(encodeProbe(end, request.nonce));
+      } else {
+        await this.#reply(from, this.#read(request));
+      }
+    }
+  }
+
+  #read(request: Request & { verb: "locate" | "history" }): Reply {
+    if (request.verb === "locate") {
+      const position = this.#updates.locate(request.id);
+      return { ok: true, payload: [position ? formatCursor(position) : ""] };
+    }
+    try {
+      const page = this.#updates.read(request.after, request.limit);
+      const frames = page.flatMap(({ position, json }) => [formatCursor(position), json]);
+      return { ok: true, payload: [formatCursor(this.#updates.end), ...frames] };
+    } catch (error) {
+      if (!(error instanceof HistoryLostError)) throw error;
+      return { ok: false, code: "history-lost", reason: error.message };
+    }
+  }
+
+  #readPublication(frames: Uint8Array[]): Publication[] {
+    try {
+      return [{ update: decodePublication(frames) }];
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.#refused.count("XSUB", error);
+      return [];
+    }
+  }
+
+  async #reply({ peer, envelope }: PeerRequest, reply: Reply): Promise<void> {
+    try {
+      await this.#sockets.router.send([peer, ...envelope, ...encodeReply(reply)]);
+    } catch (error) {
+      // The peer does not read its replies. It repeats its request when it does again.
+      if ((error as { code?: string }).code !== "EAGAIN") throw error;
+    }
+  }
+}
+
+/** Counts frames that were dropped, and says so in the log, but not once for each: they come from outside. */
+class RefusedFrames {
+  readonly #log: Log;
+  #total = 0;
+  #reported = 0;
+  #reportedAt = -Infinity;
+  #last = "";
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  count(socket: string, error: WireError): void {
+    this.#total++;
+    this.#last = `${socket}: ${error.message}`;
+  }
+
+  /** Writes what has come together, once per interval at most. */
+  report(): void {
+    const now = performance.now();
+    if (this.#total === this.#reported || now - this.#reportedAt < REPORT_INTERVAL_MS) return;
+    this.#log.warn("Dropped frames that are no update or request", {
+      dropped: this.#total - this.#reported,
+      droppedInAll: this.#total,
+      last: this.#last,
+    });
+    this.#reported = this.#total;
+    this.#reportedAt = now;
+  }
+}
+
+function readRequest([peer, ...frames]: Uint8Array[]): PeerRequest {
+  return { peer: peer as Uint8Array, ...decodeRequest(frames) };
+}
+
+function publicationOf({ request }: PeerRequest): Publication[] {
+  if (request instanceof WireError || request.verb !== "publish") return [];
+  return [{ update: request.update, requestKey: request.requestKey }];
+}
+
+/** Binds a socket and returns its port. */
+async function bind(socket: Socket, setting: string, ip: string, port: number): Promise<number> {
+  const authority = ip.includes(":") ? `[${ip}]` : ip;
+  try {
+    await socket.bind(`tcp://${authority}:${port === 0 ? "*" : port}`);
+  } catch (error) {
+    throw new StartError(`Cannot bind ${setting} ${port} on ${ip}: ${messageOf(error)}`, { cause: error });
+  }
+  return Number(/:(\d+)$/.exec(socket.lastEndpoint ?? "")?.[1]);
+}
+
+function close({ xsub, xpub, router }: Sockets): void {
+  xsub.close();
+  xpub.close();
+  router.close();
+}

@@ -1,0 +1,27 @@
+/** The forwarder: owns the order and the history of all updates, and relays them between its ØMQ sockets. */
+import { createApp, serve } from "../lib/http.ts";
+import type { Log } from "../lib/log.ts";
+import { runTogether } from "../lib/shutdown.ts";
+import { start } from "../lib/start.ts";
+import { type Config, SETTINGS } from "./config.ts";
+import { UpdateLog } from "./update_log.ts";
+
+export async function run(config: Config, { log, signal }: { log: Log; signal: AbortSignal }): Promise<void> {
+  // Imported here, so that the runtime was checked before the native code loads.
+  const { Broker } = await import("./broker.ts");
+  using updates = new UpdateLog();
+  using broker = await Broker.bind({ ...config, updates, log });
+  log.info("Relaying", { ip: config.ip, ...broker.ports });
+  await runTogether(signal, [
+    (signal) => broker.run(signal),
+    (signal) => serveHealth(config, { log, signal }),
+  ]);
+}
+
+async function serveHealth({ ip, port }: Config, context: { log: Log; signal: AbortSignal }): Promise<void> {
+  if (port === undefined) return;
+  const app = createApp({ log: context.log, ready: () => ({ reachable: true }) });
+  await serve(app, { hostname: ip, port, ...context });
+}
+
+if (import.meta.main) await start({ name: "forwarder", settings: SETTINGS, run }, Deno);

@@ -1,0 +1,156 @@
+/**
+ * The ordered history of updates: it numbers them, remembers which request stored which, and finds them again.
+ * It lives in memory as long as the process does.
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { Position } from "../lib/channels/catch_up.ts";
+import { HistoryLostError } from "../lib/channel.ts";
+import type { Update } from "../lib/update.ts";
+
+/** An update that wants to be stored. */
+export interface Publication {
+  readonly update: Update;
+  /** Two publications with one key are one. */
+  readonly requestKey?: string;
+}
+
+/** An update as it is read from the log. */
+export interface Logged {
+  readonly position: Position;
+  /** The update as JSON, as every subscriber will see it. */
+  readonly json: string;
+}
+
+/** What became of a publication. */
+export interface Stored extends Logged {
+  /** The canonical topic. */
+  readonly topic: string;
+  /** Whether an earlier publication with the same key had stored it; the rest is then what that one stored. */
+  readonly known: boolean;
+}
+
+export interface UpdateLogOptions {
+  /** How many updates are kept at least. */
+  readonly keep?: number;
+}
+
+const SCHEMA = `
+  CREATE TABLE updates (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
+    request_key TEXT UNIQUE,
+    json TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX updates_by_id ON updates (id, number);
+`;
+
+/** Bytes of JSON in one read; a page of large updates is shorter than a page of small ones. */
+const READ_BYTES = 1024 * 1024;
+
+export class UpdateLog implements Disposable {
+  /** Names this log, so that a cursor of another one is noticed. */
+  readonly epoch: string = Array.from(
+    crypto.getRandomValues(new Uint8Array(8)),
+    (byte) => byte.toString(16).padStart(2, "0"),
+  ).join("");
+  readonly #keep: number;
+  readonly #database = new DatabaseSync(":memory:");
+  readonly #statements: Record<"insert" | "byKey" | "forget" | "read" | "locate", StatementSync>;
+  #newest = 0;
+  #oldest = 1;
+
+  constructor({ keep = 10_000 }: UpdateLogOptions = {}) {
+    this.#keep = keep;
+    this.#database.exec(SCHEMA);
+    const prepare = (sql: string) => this.#database.prepare(sql);
+    this.#statements = {
+      insert: prepare("INSERT INTO updates (number, id, request_key, json) VALUES (?, ?, ?, ?)"),
+      byKey: prepare("SELECT number, json FROM updates WHERE request_key = ?"),
+      forget: prepare("DELETE FROM updates WHERE number < ?"),
+      read: prepare("SELECT number, json FROM updates WHERE number > ? ORDER BY number"),
+      locate: prepare("SELECT number FROM updates WHERE id = ? ORDER BY number LIMIT 1"),
+    };
+  }
+
+  /** The position of the newest update; its number is 0 before the first one. */
+  get end(): Position {
+    return this.#at(this.#newest);
+  }
+
+  /** Stores all of them, or throws and stores none. Returns one answer for each, in their order. */
+  append(publications: readonly Publication[]): Stored[] {
+    const before = this.#newest;
+    this.#database.exec("BEGIN");
+    try {
+      const stored = publications.map((publication) => this.#appendOne(publication));
+      this.#forget();
+      this.#database.exec("COMMIT");
+      return stored;
+    } catch (error) {
+      this.#newest = before;
+      this.#database.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  /**
+   * At most `limit` updates after a position, and fewer when they are large.
+   *
+   * @throws {HistoryLostError} when the position is older than what is kept, or not of this log.
+   */
+  read(after: Position | "earliest", limit: number): Logged[] {
+    const start = after === "earliest" ? this.#oldest - 1 : this.#numberOf(after);
+    const page: Logged[] = [];
+    let bytes = 0;
+    for (const row of this.#statements.read.iterate(start)) {
+      const { number, json } = row as { number: number; json: string };
+      page.push({ position: this.#at(number), json });
+      bytes += json.length;
+      if (page.length >= limit || bytes >= READ_BYTES) break;
+    }
+    return page;
+  }
+
+  /** The position of the first kept update that bears this id. */
+  locate(id: string): Position | undefined {
+    const row = this.#statements.locate.get(id) as { number: number } | undefined;
+    return row && this.#at(row.number);
+  }
+
+  [Symbol.dispose](): void {
+    this.#database.close();
+  }
+
+  #appendOne({ update, requestKey }: Publication): Stored {
+    const first = requestKey === undefined
+      ? undefined
+      : this.#statements.byKey.get(requestKey) as { number: number; json: string } | undefined;
+    const [topic] = update.topics;
+    if (first !== undefined) {
+      return { position: this.#at(first.number), topic, json: first.json, known: true };
+    }
+    const json = JSON.stringify(update);
+    const number = this.#newest + 1;
+    this.#statements.insert.run(number, update.id, requestKey ?? null, json);
+    this.#newest = number;
+    return { position: this.#at(number), topic, json, known: false };
+  }
+
+  #forget(): void {
+    const oldest = Math.max(this.#oldest, this.#newest - this.#keep + 1);
+    if (oldest === this.#oldest) return;
+    this.#statements.forget.run(oldest);
+    this.#oldest = oldest;
+  }
+
+  #numberOf({ epoch, number }: Position): number {
+    if (epoch !== this.epoch) throw new HistoryLostError("The cursor is of another log");
+    if (number < this.#oldest - 1) throw new HistoryLostError("The cursor is older than what is kept");
+    if (number > this.#newest) throw new HistoryLostError("The cursor is newer than the newest update");
+    return number;
+  }
+
+  #at(number: number): Position {
+    return { epoch: this.epoch, number };
+  }
+}

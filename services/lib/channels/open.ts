@@ -1,0 +1,25 @@
+/** Turns settings into a channel. The only file that names an adapter. */
+import type { Channel } from "../channel.ts";
+import { choice, host, port, type SettingsOf } from "../env.ts";
+
+/** Where the forwarder's sockets are when nothing else is said; both sides of each socket take it from here. */
+export const DEFAULT_PORTS = { xsub: 8300, xpub: 8301, router: 8302 } as const;
+
+/** What a service that uses the channel has to be told. */
+export const CHANNEL_SETTINGS = {
+  // The memory channel is not among them: it does not leave its process, and the services are four.
+  channel: choice("CHANNEL", ["zeromq"], "zeromq"),
+  zmqHost: host("ZMQ_HOST", "127.0.0.1"),
+  xpubPort: port("XPUB_PORT", DEFAULT_PORTS.xpub),
+  routerPort: port("ROUTER_PORT", DEFAULT_PORTS.router),
+};
+
+export async function openChannel(settings: SettingsOf<typeof CHANNEL_SETTINGS>): Promise<Channel> {
+  // Imported here, so that only the chosen adapter loads its native code, and after the runtime was checked.
+  const { ZeromqChannel } = await import("./zeromq.ts");
+  return new ZeromqChannel({
+    host: settings.zmqHost,
+    xpubPort: settings.xpubPort,
+    routerPort: settings.routerPort,
+  });
+}

@@ -1,0 +1,156 @@
+/**
+ * Settings from the environment. A service lists its settings in its `config.ts` with the readers below; all of
+ * them are judged before anything opens, and all that is wrong is said at once.
+ */
+import { LOG_LEVELS, type LogLevel } from "./log.ts";
+
+/** Where settings come from; `Deno.env` is one. */
+export interface Environment {
+  get(name: string): string | undefined;
+}
+
+/** One setting: its name, and how its text becomes a value. */
+export interface Setting<T> {
+  readonly name: string;
+  /** The text that stands for a missing or empty variable; for one without a default, what that means. */
+  readonly default: string;
+  /** Returns the value, or throws a RangeError that says what was wanted. */
+  parse(text: string | undefined): T;
+}
+
+/** What `readSettings` makes of a list of settings. */
+export type SettingsOf<S extends Readonly<Record<string, Setting<unknown>>>> = {
+  readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : never;
+};
+
+/** Every problem that the settings have, one per line, each with name, value and what was wanted. */
+export class SettingsError extends Error {
+  override readonly name = "SettingsError";
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.problems = problems;
+  }
+}
+
+/** @throws {SettingsError} with all problems. */
+export function readSettings<S extends Readonly<Record<string, Setting<unknown>>>>(
+  settings: S,
+  env: Environment,
+): SettingsOf<S> {
+  const problems: string[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [key, setting] of Object.entries(settings)) {
+    const text = env.get(setting.name) || undefined;
+    try {
+      values[key] = setting.parse(text);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      problems.push(`${setting.name} is ${JSON.stringify(text)}, but must be ${error.message}`);
+    }
+  }
+  if (problems.length > 0) throw new SettingsError(problems);
+  return values as SettingsOf<S>;
+}
+
+/** An address to listen on. `[::]` and `::` are the same; the value has no brackets. */
+export function address(name: string, fallback: string): Setting<string> {
+  return setting(name, fallback, (text) => {
+    const bare = unbracket(text);
+    if (!isIpAddress(bare)) {
+      throw new RangeError("an IPv4 or IPv6 address, such as 127.0.0.1, 0.0.0.0 or [::]");
+    }
+    return bare;
+  });
+}
+
+/** A host to connect to: a name, or an address with or without brackets. The value has no brackets. */
+export function host(name: string, fallback: string): Setting<string> {
+  return setting(name, fallback, (text) => {
+    const bare = unbracket(text);
+    if (!isIpAddress(bare) && !/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?\.?$/i.test(bare)) {
+      throw new RangeError("a host name, an IPv4 address or an IPv6 address, without a port");
+    }
+    return bare;
+  });
+}
+
+/** A TCP port; 0 stands for any free one. */
+export function port(name: string, fallback: number): Setting<number> {
+  return setting(name, `${fallback}`, parsePort);
+}
+
+/** A TCP port that is not opened when the setting is missing. */
+export function optionalPort(name: string): Setting<number | undefined> {
+  return {
+    name,
+    default: "none",
+    parse: (text) => text === undefined ? undefined : parsePort(text),
+  };
+}
+
+function parsePort(text: string): number {
+  const value = /^[0-9]{1,5}$/.test(text) ? Number(text) : Infinity;
+  if (value > 65_535) throw new RangeError("a port, 0 to 65535");
+  return value;
+}
+
+/** The address of a page or an endpoint: an absolute http(s) URL or a path on the same origin. */
+export function pageUrl(name: string, fallback: string): Setting<string> {
+  return setting(name, fallback, (text) => {
+    // Resolved the way a browser will, so that `//host` counts as what it is, another origin.
+    const url = URL.canParse(text, "http://same-origin.invalid") &&
+      new URL(text, "http://same-origin.invalid");
+    if (!url || !/^https?:$/.test(url.protocol) || !/^(https?:\/\/|\/(?!\/))/i.test(text)) {
+      throw new RangeError("an http or https URL, or a path that begins with /");
+    }
+    return text;
+  });
+}
+
+/** `*`, or web origins separated by commas. */
+export function origins(name: string, fallback: string): Setting<"*" | readonly string[]> {
+  return setting(name, fallback, (text) => {
+    if (text === "*") return "*";
+    const list = text.split(",").map((origin) => origin.trim()).filter((origin) => origin !== "");
+    if (list.length === 0 || !list.every(isOrigin)) {
+      throw new RangeError(
+        "* or a list of origins, such as https://example.org,https://www.example.org:8443",
+      );
+    }
+    return list;
+  });
+}
+
+/** An origin as browsers send it: anything else, a path or a default port, would never match. */
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && /^https?:/.test(text) && new URL(text).origin === text;
+}
+
+export function logLevel(name: string, fallback: LogLevel): Setting<LogLevel> {
+  return choice(name, LOG_LEVELS, fallback);
+}
+
+/** One of a few words. */
+export function choice<T extends string>(name: string, choices: readonly T[], fallback: T): Setting<T> {
+  return setting(name, fallback, (text) => {
+    const chosen = choices.find((candidate) => candidate === text);
+    if (chosen === undefined) throw new RangeError(choices.join(" or "));
+    return chosen;
+  });
+}
+
+function setting<T>(name: string, fallback: string, parse: (text: string) => T): Setting<T> {
+  return { name, default: fallback, parse: (text) => parse(text ?? fallback) };
+}
+
+function unbracket(text: string): string {
+  return /^\[.*\]$/.test(text) ? text.slice(1, -1) : text;
+}
+
+function isIpAddress(text: string): boolean {
+  // The URL parser knows both families; an address is what it leaves as it was, up to its canonical form.
+  if (text.includes(":")) return URL.canParse(`http://[${text}]/`);
+  return /^\d+\.\d+\.\d+\.\d+$/.test(text) && URL.canParse(`http://${text}/`);
+}

@@ -1,0 +1,138 @@
+/** What every HTTP service has in common: errors, request ids, health, security headers, and how to end. */
+import { type Context, Hono } from "hono";
+import { HTTPException } from "hono/http-exception";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import { requestId, type RequestIdVariables } from "hono/request-id";
+import { secureHeaders } from "hono/secure-headers";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { type ChannelStatus, ChannelUnavailableError } from "./channel.ts";
+import { type Log, messageOf } from "./log.ts";
+import { aborted } from "./shutdown.ts";
+import { StartError } from "./start.ts";
+
+export type App = Hono<{ Variables: RequestIdVariables }>;
+
+export interface AppOptions {
+  readonly log: Log;
+  /** Whether the service can do its work now; `GET /readyz` answers it. */
+  readonly ready: () => ChannelStatus;
+}
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  406: "Not Acceptable",
+  413: "Content Too Large",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+};
+
+/** An app that answers `/healthz` and `/readyz`, and every error as a problem document. */
+export function createApp({ log, ready }: AppOptions): App {
+  const app: App = new Hono();
+  app.use(requestId());
+  app.use(secureHeaders({
+    // Pages and scripts of other origins may read what CORS lets them read; this header would forbid it again.
+    crossOriginResourcePolicy: false,
+    strictTransportSecurity: false,
+    xFrameOptions: "DENY",
+    referrerPolicy: "no-referrer",
+  }));
+  app.use(methodNotAllowed({
+    app,
+    onMethodNotAllowed: (c, methods) =>
+      problem(c, 405, `Only ${methods.join(", ")} can be used here`, { Allow: methods.join(", ") }),
+  }));
+  app.notFound((c) => problem(c, 404, "There is nothing at this address"));
+  app.onError((error, c) => {
+    if (error instanceof HTTPException) {
+      return problem(c, error.status as ContentfulStatusCode, error.message);
+    }
+    const fields = { method: c.req.method, path: c.req.path, requestId: c.get("requestId") };
+    if (error instanceof ChannelUnavailableError) {
+      log.warn(error.message, fields);
+      return problem(c, 503, "The channel cannot be reached; nothing was accepted", { "Retry-After": "1" });
+    }
+    log.error(`Cannot answer: ${messageOf(error)}`, fields);
+    return problem(c, 500, "The service failed to answer; its log says why");
+  });
+  app.get("/healthz", (c) => c.json({ status: "ok" }));
+  app.get("/readyz", (c) => {
+    const status = ready();
+    return status.reachable ? c.json({ status: "ready" }) : problem(c, 503, status.reason);
+  });
+  return app;
+}
+
+/** A problem document. Source: RFC 9457. The detail goes to strangers: no internals in it. */
+export function problem(
+  c: Context,
+  status: ContentfulStatusCode,
+  detail: string,
+  headers: Record<string, string> = {},
+): Response {
+  const title = TITLES[status] ?? "Error";
+  return c.body(JSON.stringify({ title, status, detail }), status, {
+    "Content-Type": "application/problem+json",
+    "Cache-Control": "no-store",
+    ...headers,
+  });
+}
+
+export interface ServeOptions {
+  /** Address to listen on, without brackets. */
+  readonly hostname: string;
+  /** 0 stands for any free one. */
+  readonly port: number;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  /** Called once the port is open, with the address for a browser on this machine. */
+  readonly onListen?: (url: string) => void;
+  /** Ends open streams, which would otherwise keep the server from ending. */
+  readonly closeStreams?: () => void;
+}
+
+/** Milliseconds that open requests have to end; then their connections are cut. */
+const DRAIN_MS = 3000;
+
+/**
+ * Serves until the signal aborts, then takes no new connection, ends the streams and lets open requests finish.
+ *
+ * @throws {StartError} when the port cannot be opened.
+ */
+export async function serve(app: App, options: ServeOptions): Promise<void> {
+  const { hostname, port, signal, log, onListen, closeStreams } = options;
+  const cut = new AbortController();
+  let server: Deno.HttpServer<Deno.NetAddr>;
+  try {
+    server = Deno.serve({
+      hostname,
+      port,
+      signal: cut.signal,
+      onListen: (address) => {
+        const url = `http://${browsable(hostname)}:${address.port}/`;
+        log.info("Listening", { url });
+        onListen?.(url);
+      },
+    }, (request, info) => app.fetch(request, info));
+  } catch (error) {
+    throw new StartError(`Cannot listen on ${hostname} port ${port}: ${messageOf(error)}`, { cause: error });
+  }
+  await aborted(signal);
+  closeStreams?.();
+  const timer = setTimeout(() => cut.abort(), DRAIN_MS);
+  await server.shutdown();
+  clearTimeout(timer);
+}
+
+/** The wildcard addresses cannot be opened in a browser; this machine's own name can. */
+function browsable(hostname: string): string {
+  if (hostname === "0.0.0.0" || hostname === "::") return "localhost";
+  return hostname.includes(":") ? `[${hostname}]` : hostname;
+}
+
+/** What Hono's CORS middleware makes of the setting: a list answers an origin in it, and no other one. */
+export function originOption(origins: "*" | readonly string[]): string | string[] {
+  return origins === "*" ? "*" : [...origins];
+}

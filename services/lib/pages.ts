@@ -1,0 +1,86 @@
+/** Serves the static pages: puts settings into them, and sends what a browser needs to be strict about them. */
+import { etag } from "hono/etag";
+import { serveStatic } from "hono/deno";
+import { fileURLToPath } from "node:url";
+import type { App } from "./http.ts";
+import { messageOf } from "./log.ts";
+import { StartError } from "./start.ts";
+
+const STATIC_FOLDER = new URL("../../static/", import.meta.url);
+
+/** What a page says where a static host serves it, and what this service says instead. */
+export type Replacements = Readonly<Record<string, string>>;
+
+/**
+ * Reads a page below `static/` and replaces each text, which must stand in it exactly once: a page that was
+ * edited must not lose its settings in silence.
+ *
+ * @throws {StartError} when the page cannot be read, or a text is not in it once.
+ */
+export async function readPage(path: string, replacements: Replacements): Promise<string> {
+  let page: string;
+  try {
+    page = await Deno.readTextFile(new URL(path, STATIC_FOLDER));
+  } catch (error) {
+    throw new StartError(`Cannot read static/${path}: ${messageOf(error)}`, { cause: error });
+  }
+  for (const [text, replacement] of Object.entries(replacements)) {
+    const parts = page.split(text);
+    if (parts.length !== 2) {
+      throw new StartError(`Cannot put settings into static/${path}: ${text} must be in it once`);
+    }
+    page = parts.join(replacement);
+  }
+  return page;
+}
+
+/** Text as it may stand between double quotes in HTML. */
+export function escapeAttribute(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;");
+}
+
+/** Answers `path` with the page. `connectSources` are the origins it may fetch from besides its own. */
+export function servePage(
+  app: App,
+  path: string,
+  page: string,
+  connectSources: readonly string[] = [],
+): void {
+  const policy = [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    `connect-src ${["'self'", ...connectSources].join(" ")}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+  ].join("; ");
+  app.get(
+    path,
+    etag(),
+    (c) => c.html(page, 200, { "Content-Security-Policy": policy, "Cache-Control": "no-cache" }),
+  );
+}
+
+/** The names of the files in a folder below `static/`. */
+export async function listFiles(folder: string): Promise<string[]> {
+  const entries = await Array.fromAsync(Deno.readDir(new URL(`${folder}/`, STATIC_FOLDER)));
+  return entries.filter((entry) => entry.isFile).map((entry) => entry.name);
+}
+
+/** Answers `<prefix>/<file>` with `static/<folder>/<file>`, for these files only. */
+export function serveFiles(app: App, prefix: string, folder: string, files: readonly string[]): void {
+  for (const file of files) {
+    app.get(
+      `${prefix}/${file}`,
+      etag(),
+      serveStatic({
+        path: fileURLToPath(new URL(`${folder}/${file}`, STATIC_FOLDER)),
+        // Asked for again each time, answered with 304 mostly: after an upgrade no page runs an old script.
+        onFound: (_path, c) => c.header("Cache-Control", "no-cache"),
+      }),
+    );
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * From updates to the bytes of a Server-Sent Events stream. Knows nothing about connections.
+ * Source: WHATWG HTML, section 9.2 "Server-sent events".
+ */
+import type { Update } from "./update.ts";
+
+const encoder = new TextEncoder();
+
+/** The SSE bytes of one update. It was validated at the door, so no field of it can begin another one. */
+export function encodeFrame({ id, type, data, retry }: Update): Uint8Array {
+  let frame = `id: ${id}\n`;
+  if (type !== undefined) frame += `event: ${type}\n`;
+  if (retry !== undefined) frame += `retry: ${retry}\n`;
+  // One line each: a line break inside `data:` would begin a field of the publisher's choice. And one at least,
+  // for an event without a data line is not dispatched. The space is the one that clients strip.
+  for (const line of data.split(/\r\n|\r|\n/)) frame += `data: ${line}\n`;
+  return encoder.encode(`${frame}\n`);
+}
+
+/** What opens a stream: a comment, so that proxies and `onopen` see the stream at once, and how long to wait. */
+export function encodePreamble(retryMs: number): Uint8Array {
+  return encoder.encode(`:\nretry: ${Math.round(retryMs)}\n\n`);
+}
+
+/** A comment, which keeps a silent connection from being cut; clients do not show it to the page. */
+export const HEARTBEAT: Uint8Array = encoder.encode(":\n\n");
+
+/** The headers of a stream. */
+export const STREAM_HEADERS: Readonly<Record<string, string>> = {
+  "Content-Type": "text/event-stream",
+  "Cache-Control": "private, no-cache, no-store, must-revalidate, max-age=0",
+  // nginx buffers whatever it proxies unless the response says otherwise.
+  "X-Accel-Buffering": "no",
+};
+
+/** Several frames as one chunk, so that one write carries them all. */
+export function concatFrames(frames: readonly Uint8Array[]): Uint8Array {
+  const [first] = frames;
+  if (first !== undefined && frames.length === 1) return first;
+  const chunk = new Uint8Array(frames.reduce((size, frame) => size + frame.length, 0));
+  let offset = 0;
+  for (const frame of frames) {
+    chunk.set(frame, offset);
+    offset += frame.length;
+  }
+  return chunk;
+}

@@ -1,0 +1,91 @@
+/**
+ * From the start of a process to its end, the same for every service: refuse an unsuitable runtime, read the
+ * settings, run until a signal, and leave with an exit code that says how it went. The process itself is handed
+ * in by `main.ts`, the only file that may touch it.
+ */
+import { type Environment, readSettings, type Setting, SettingsError, type SettingsOf } from "./env.ts";
+import { createLog, type Log, type LogLevel, messageOf } from "./log.ts";
+
+/** The first Deno on which the ØMQ addon neither fails to load nor stalls. */
+export const MINIMUM_DENO = "2.9.0";
+
+/** Hosts end a service with SIGTERM, restart it with SIGHUP, and a terminal sends SIGINT. */
+const END_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Milliseconds after a signal in which a service has to end; then it is ended. */
+const GRACE_MS = 4500;
+
+export const EXIT_FAILURE = 1;
+export const EXIT_BAD_SETTINGS = 2;
+
+type Settings = Readonly<Record<string, Setting<unknown>>> & { readonly logLevel: Setting<LogLevel> };
+
+export interface Service<S extends Settings> {
+  readonly name: string;
+  readonly settings: S;
+  /** Resolves when the signal has aborted and all is closed; rejects with what made it impossible to go on. */
+  run(config: SettingsOf<S>, context: { log: Log; signal: AbortSignal }): Promise<void>;
+}
+
+/** What a service needs of its process; `Deno` is one. */
+export interface Process {
+  readonly env: Environment;
+  readonly version: { readonly deno: string };
+  addSignalListener(signal: (typeof END_SIGNALS)[number], handler: () => void): void;
+  exit(code: number): never;
+}
+
+/** A reason not to start that an operator can mend. Its message is all that they are shown. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+}
+
+/** Runs the service and ends the process. */
+export async function start<S extends Settings>(service: Service<S>, process: Process): Promise<never> {
+  return process.exit(await runToExitCode(service, process));
+}
+
+async function runToExitCode<S extends Settings>(service: Service<S>, process: Process): Promise<number> {
+  const startLog = createLog({ service: service.name, level: "info" });
+  if (isOlder(process.version.deno, MINIMUM_DENO)) {
+    startLog.error(`Deno ${MINIMUM_DENO} or newer is needed, and this is ${process.version.deno}`);
+    return EXIT_FAILURE;
+  }
+  let config: SettingsOf<S>;
+  try {
+    config = readSettings(service.settings, process.env);
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    for (const problem of error.problems) startLog.error(problem);
+    return EXIT_BAD_SETTINGS;
+  }
+  const log = createLog({ service: service.name, level: config.logLevel as LogLevel });
+  const ended = new AbortController();
+  for (const name of END_SIGNALS) process.addSignalListener(name, () => end(name));
+
+  function end(name: string): void {
+    // Asked twice, or too slow to end: whoever sent the signal does not want to wait.
+    if (ended.signal.aborted) process.exit(EXIT_FAILURE);
+    log.info("Ending", { signal: name });
+    ended.abort();
+    setTimeout(() => {
+      log.error(`Not ended within ${GRACE_MS} ms`);
+      process.exit(EXIT_FAILURE);
+    }, GRACE_MS);
+  }
+
+  try {
+    await service.run(config, { log, signal: ended.signal });
+    return 0;
+  } catch (error) {
+    log.error(messageOf(error));
+    if (!(error instanceof StartError) && error instanceof Error) log.debug("Trace", { stack: error.stack });
+    return EXIT_FAILURE;
+  }
+}
+
+function isOlder(version: string, minimum: string): boolean {
+  const [major = 0, minor = 0, patch = 0] = version.split(/[.+-]/).map(Number);
+  const [wantedMajor = 0, wantedMinor = 0, wantedPatch = 0] = minimum.split(".").map(Number);
+  return (major - wantedMajor || minor - wantedMinor || patch - wantedPatch) < 0;
+}

@@ -1,0 +1,100 @@
+/**
+ * What an update is, and the one door through which untrusted input becomes one.
+ *
+ * Everything behind this door trusts an {@link Update}: it can be written to the SSE wire without escaping a
+ * field, and its id can travel in a header.
+ */
+import * as v from "valibot";
+import { v7 as uuidv7 } from "uuid";
+
+/** One message. Immutable once published. */
+export interface Update {
+  /** Unique name of the update, an IRI; the SSE `id` and so the cursor that a client resumes from. */
+  readonly id: string;
+  /** The first is canonical, the others are alternates. */
+  readonly topics: readonly [string, ...string[]];
+  /** Free text, most often JSON. */
+  readonly data: string;
+  /** The SSE event name; without one, clients see `message`. */
+  readonly type?: string;
+  /** A private update reaches nobody without a grant. */
+  readonly private: boolean;
+  /** Milliseconds that a client waits before it reconnects. */
+  readonly retry?: number;
+}
+
+/** Input that is no update. The message names the field and what was wanted, never the data. */
+export class InvalidUpdateError extends Error {
+  override readonly name = "InvalidUpdateError";
+}
+
+/** Longest topic, id or type, in UTF-16 code units: an id has to fit into a request header. */
+export const MAX_NAME_LENGTH = 4096;
+/** Most topics that one update may bear. */
+export const MAX_TOPICS = 1000;
+
+/**
+ * Characters that no topic, id or type may hold: controls (C0, DEL and C1 are Unicode's `Cc`) would let a publisher write fields of
+ * its own on the SSE wire; Unicode `Cf` (bidi and zero-width controls) would let two names look alike.
+ * Source: draft-dunglas-mercure-08, "Topics".
+ */
+const FORBIDDEN = /[\p{Cc}\p{Cf}]/u;
+
+/** Valid UTF-16: a lone surrogate would be stored as one string and come out of UTF-8 as another one. */
+const text = v.pipe(
+  v.string(),
+  v.check((value) => value.isWellFormed(), "must not hold half a surrogate pair"),
+);
+
+const name = v.pipe(
+  text,
+  v.nonEmpty("must not be empty"),
+  v.maxLength(MAX_NAME_LENGTH, `must have at most ${MAX_NAME_LENGTH} characters`),
+  v.check((value) => !FORBIDDEN.test(value), "must not hold control or invisible format characters"),
+);
+
+/** `earliest` asks for all history and `#…` names a place inside it, so neither can name one update. */
+const id = v.pipe(
+  name,
+  v.check(
+    (value) => value !== "earliest" && !value.startsWith("#"),
+    'must not be "earliest" or start with "#"',
+  ),
+);
+
+const topic = v.pipe(name, v.check((value) => value !== "*", 'must not be "*", which matches every topic'));
+
+const updateSchema = v.object({
+  id,
+  topics: v.pipe(
+    v.tupleWithRest([topic], topic),
+    v.maxLength(MAX_TOPICS, `must have at most ${MAX_TOPICS} topics`),
+  ),
+  data: text,
+  type: v.optional(name),
+  private: v.optional(v.boolean(), false),
+  retry: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
+});
+
+/**
+ * Returns the update that a value describes, with nothing in it that an update does not have.
+ *
+ * @throws {InvalidUpdateError} when the value is no update.
+ */
+export function parseUpdate(value: unknown): Update {
+  const result = v.safeParse(updateSchema, value, { abortEarly: true });
+  if (result.success) return withoutUndefined(result.output);
+  const [issue] = result.issues;
+  const field = v.getDotPath(issue) ?? "value";
+  throw new InvalidUpdateError(`Cannot take the update: ${field} ${issue.message}`);
+}
+
+/** Returns a new id, `urn:uuid:` and a UUIDv7, which sorts by time. Source: RFC 9562, section 5.7. */
+export function newUpdateId(): string {
+  return `urn:uuid:${uuidv7()}`;
+}
+
+function withoutUndefined(update: v.InferOutput<typeof updateSchema>): Update {
+  const { type, retry, ...rest } = update;
+  return { ...rest, ...(type !== undefined && { type }), ...(retry !== undefined && { retry }) };
+}

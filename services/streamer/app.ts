@@ -1,0 +1,67 @@
+/** The HTTP side of the streamer. */
+import type { Context } from "hono";
+import { cors } from "hono/cors";
+import type { Channel } from "../lib/channel.ts";
+import { type App, createApp, originOption, problem } from "../lib/http.ts";
+import type { Log } from "../lib/log.ts";
+import { STREAM_HEADERS } from "../lib/sse.ts";
+import type { Config } from "./config.ts";
+import type { Hub } from "./hub.ts";
+import { subscribe } from "./subscribe.ts";
+
+export interface StreamerOptions {
+  readonly config: Pick<Config, "corsOrigins">;
+  readonly channel: Channel;
+  readonly hub: Hub;
+  readonly log: Log;
+}
+
+/** Longest id that is looked up, in characters as HTTP hands them over: no update has a longer one. */
+const MAX_ID_LENGTH = 4 * 4096;
+
+export function createStreamer({ config, channel, hub, log }: StreamerOptions): App {
+  const app = createApp({ log, ready: () => channel.status() });
+  app.use(cors({
+    origin: originOption(config.corsOrigins),
+    allowMethods: ["GET", "HEAD"],
+    allowHeaders: ["Last-Event-ID", "Cache-Control"],
+    maxAge: 86_400,
+  }));
+
+  const events = (c: Context) => {
+    for (const [name, value] of Object.entries(STREAM_HEADERS)) c.header(name, value);
+    // Hono runs this for HEAD too, where a stream would have no reader.
+    if (c.req.method === "HEAD") return c.body(null);
+    return c.body(subscribe(lastEventId(c), { hub, channel, log }));
+  };
+  app.get("/events", events);
+  app.get("/events/", events);
+  // A host that trims the path of a site asks for `/` where its users ask for `/events`.
+  app.get(
+    "/",
+    (c) =>
+      c.req.header("Accept")?.includes("text/event-stream")
+        ? events(c)
+        : problem(c, 404, "The stream is at /events"),
+  );
+  return app;
+}
+
+/** The id that the client saw last: the header, which a reconnecting browser sends, beats the parameter. */
+function lastEventId(c: Context): string | undefined {
+  const header = c.req.header("Last-Event-ID");
+  const id = header ? fromHeader(header) : c.req.query("last_event_id");
+  return id && id.length <= MAX_ID_LENGTH ? id : undefined;
+}
+
+/** Browsers send the id as UTF-8, and Deno hands a header over one character per byte. */
+function fromHeader(value: string): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(
+      Uint8Array.from(value, (char) => char.charCodeAt(0)),
+    );
+  } catch {
+    // Not UTF-8, so no update has this id.
+    return undefined;
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * The newest entries, encoded, in the order of the channel: what most resuming and slow subscribers need, without
+ * a question to the log. Bounded in bytes; the oldest go first.
+ */
+import type { Cursor, Entry } from "../lib/channel.ts";
+import { encodeFrame } from "../lib/sse.ts";
+
+/** An entry with its SSE bytes. */
+export interface Framed {
+  readonly cursor: Cursor;
+  /** What a subscriber receives; empty for a private update, which still has its place in the order. */
+  readonly frame: Uint8Array;
+}
+
+/** Bytes that an entry costs besides its frame: objects, a place in the array and in the index. */
+const OVERHEAD_BYTES = 256;
+
+export function frameOf({ cursor, update }: Entry): Framed {
+  return { cursor, frame: update.private ? new Uint8Array() : encodeFrame(update) };
+}
+
+export class Recent {
+  readonly #maxBytes: number;
+  /** Oldest first. The first `#gone` of them are evicted and wait for their memory to be given back. */
+  #items: Framed[] = [];
+  #gone = 0;
+  #bytes = 0;
+  /** How many items were cut off the array so far: item i of the array has the number #cut + i. */
+  #cut = 0;
+  /** For each cursor that can be resumed from, the number of the item after it. */
+  readonly #after = new Map<Cursor, number>();
+  /** The cursor before the oldest item; undefined until the place of the first item is known. */
+  #base: Cursor | undefined;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** The cursor of the newest item, or the place where the first one will be appended. */
+  get end(): Cursor | undefined {
+    return this.#items.length > this.#gone ? this.#items.at(-1)?.cursor : this.#base;
+  }
+
+  /** Sets the place after which the first item will be appended. */
+  begin(cursor: Cursor): void {
+    this.#base = cursor;
+    this.#after.set(cursor, this.#cut + this.#items.length);
+  }
+
+  append(item: Framed): void {
+    this.#items.push(item);
+    this.#bytes += item.frame.length + OVERHEAD_BYTES;
+    this.#after.set(item.cursor, this.#cut + this.#items.length);
+    while (this.#bytes > this.#maxBytes && this.#gone < this.#items.length) this.#evict();
+  }
+
+  /**
+   * The items after a cursor, up to about `maxBytes` of frames but one at least when there is any; undefined
+   * when what follows the cursor is not, or no longer, here.
+   */
+  read(cursor: Cursor, maxBytes: number): Framed[] | undefined {
+    const number = this.#after.get(cursor);
+    if (number === undefined) return undefined;
+    const start = number - this.#cut;
+    let end = start;
+    for (let bytes = 0; end < this.#items.length && bytes < maxBytes; end++) {
+      bytes += this.#items[end]?.frame.length ?? 0;
+    }
+    return this.#items.slice(start, end);
+  }
+
+  #evict(): void {
+    const item = this.#items[this.#gone] as Framed;
+    if (this.#base !== undefined) this.#after.delete(this.#base);
+    this.#base = item.cursor;
+    this.#bytes -= item.frame.length + OVERHEAD_BYTES;
+    this.#gone++;
+    // Cut in large pieces: moving the whole array for each eviction would cost as much as it has items.
+    if (this.#gone < 1024 || this.#gone < this.#items.length / 2) return;
+    this.#items = this.#items.slice(this.#gone);
+    this.#cut += this.#gone;
+    this.#gone = 0;
+  }
+}
