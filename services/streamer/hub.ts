@@ -58,6 +58,11 @@ export class Hub {
     return this.#subscribers.size;
   }
 
+  /** How many of them are live. */
+  get live(): number {
+    return this.#live.size;
+  }
+
   /** Resolves when the hub has next dispatched something. */
   get advanced(): Promise<void> {
     return this.#advance.promise;

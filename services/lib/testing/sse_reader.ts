@@ -16,8 +16,17 @@ export interface SseReader extends AsyncDisposable {
   until(what: string, condition: () => boolean): Promise<void>;
 }
 
+export interface SseOptions {
+  /** The body is not read before this resolves: a client that stands still. */
+  readonly readAfter?: Promise<void>;
+}
+
 /** Opens a stream. Disposing it leaves, as a closed browser tab does. */
-export async function openSse(url: string | URL, init: RequestInit = {}): Promise<SseReader> {
+export async function openSse(
+  url: string | URL,
+  init: RequestInit = {},
+  { readAfter }: SseOptions = {},
+): Promise<SseReader> {
   const leave = new AbortController();
   const headers = new Headers(init.headers);
   if (!headers.has("Accept")) headers.set("Accept", "text/event-stream");
@@ -37,6 +46,7 @@ export async function openSse(url: string | URL, init: RequestInit = {}): Promis
   });
 
   const reading = (async () => {
+    await readAfter;
     try {
       for await (const text of response.body!.pipeThrough(new TextDecoderStream())) {
         parser.feed(text);

@@ -1,0 +1,252 @@
+import assert from "node:assert/strict";
+import { MemoryChannel } from "../lib/channels/memory.ts";
+import type { Channel, Entry } from "../lib/channel.ts";
+import { createLog } from "../lib/log.ts";
+import { eventually } from "../lib/testing/deadline.ts";
+import { numberedUpdate } from "../lib/testing/fixtures.ts";
+import { openSse, type SseReader } from "../lib/testing/sse_reader.ts";
+import { createStreamer } from "./app.ts";
+import { Hub, type HubOptions } from "./hub.ts";
+
+const log = createLog({ service: "test", level: "error" });
+
+interface Streamer extends AsyncDisposable {
+  readonly url: string;
+  readonly hub: Hub;
+  readonly channel: Channel;
+}
+
+/** A streamer on a real port, over a channel inside this process. */
+function startStreamer(
+  options: Partial<HubOptions> & { corsOrigins?: "*" | readonly string[] } = {},
+): Streamer {
+  const { channel = new MemoryChannel(), corsOrigins = "*" } = options;
+  const ended = new AbortController();
+  const hub = new Hub({ log, ...options, channel });
+  const running = hub.run(ended.signal);
+  const app = createStreamer({ config: { corsOrigins }, channel, hub, log });
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, app.fetch);
+  return {
+    url: `http://127.0.0.1:${server.addr.port}/`,
+    hub,
+    channel,
+    async [Symbol.asyncDispose]() {
+      ended.abort();
+      await running;
+      await server.shutdown();
+      await channel[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function publish(channel: Channel, first: number, last: number): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  for (let number = first; number <= last; number++) {
+    entries.push(await channel.publish(numberedUpdate(number)));
+  }
+  return entries;
+}
+
+function numbersIn({ events }: SseReader): number[] {
+  return events.map(({ data }) => JSON.parse(data).number);
+}
+
+function range(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}
+
+/** Opens a stream and waits until the hub has it live, so that what is published next must reach it. */
+async function openLive({ url, hub }: Streamer): Promise<SseReader> {
+  const before = hub.size;
+  const reader = await openSse(`${url}events`);
+  await eventually("the stream is open", () => hub.size > before);
+  return reader;
+}
+
+Deno.test("GET /events sends its first bytes at once, and then each public update with id, event and data", async () => {
+  await using streamer = startStreamer();
+  await using reader = await openLive(streamer);
+  await reader.until("the preamble", () => reader.retry !== undefined);
+  assert.equal(reader.response.headers.get("Content-Type"), "text/event-stream");
+  assert.equal(reader.response.headers.get("X-Accel-Buffering"), "no");
+  assert.match(reader.response.headers.get("Cache-Control") ?? "", /no-store/);
+
+  await streamer.channel.publish(numberedUpdate(1, { data: "one\r\ntwo" }));
+  await streamer.channel.publish(numberedUpdate(2, { private: true }));
+  await streamer.channel.publish(numberedUpdate(3));
+  await reader.until("two events", () => reader.events.length >= 2);
+  assert.deepEqual(reader.events, [
+    { id: "urn:test:1", event: "test", data: "one\ntwo" },
+    { id: "urn:test:3", event: "test", data: '{"number":3}' },
+  ]);
+});
+
+Deno.test("GET /events, /events/ and / with an Accept for streams are the same stream", async () => {
+  await using streamer = startStreamer();
+  for (const path of ["events", "events/", ""]) {
+    await using reader = await openSse(`${streamer.url}${path}`);
+    assert.equal(reader.response.headers.get("Content-Type"), "text/event-stream", path);
+  }
+  const page = await fetch(streamer.url, { headers: { Accept: "text/html" } });
+  assert.equal(page.status, 404);
+  assert.match(await page.text(), /\/events/);
+});
+
+Deno.test("HEAD /events answers the headers and registers nobody", async () => {
+  await using streamer = startStreamer();
+  const response = await fetch(`${streamer.url}events`, { method: "HEAD" });
+  assert.equal(response.headers.get("Content-Type"), "text/event-stream");
+  assert.equal(await response.text(), "");
+  assert.equal(streamer.hub.size, 0);
+});
+
+Deno.test("POST /events is refused with the methods that can be used", async () => {
+  await using streamer = startStreamer();
+  const response = await fetch(`${streamer.url}events`, { method: "POST" });
+  assert.equal(response.status, 405);
+  assert.match(response.headers.get("Allow") ?? "", /GET/);
+  assert.equal(response.headers.get("Content-Type"), "application/problem+json");
+  await response.body?.cancel();
+});
+
+Deno.test("GET /events resumes after the last id that the client saw", async (t) => {
+  await using streamer = startStreamer();
+  await publish(streamer.channel, 1, 5);
+  const cases: { name: string; query?: string; header?: string; wanted: number[] }[] = [
+    { name: "the header", header: "urn:test:3", wanted: [4, 5] },
+    { name: "the parameter", query: "?last_event_id=urn:test:2", wanted: [3, 4, 5] },
+    {
+      name: "the header beats the parameter",
+      header: "urn:test:4",
+      query: "?last_event_id=urn:test:1",
+      wanted: [5],
+    },
+    {
+      name: "an empty header lets the parameter through",
+      header: "",
+      query: "?last_event_id=urn:test:4",
+      wanted: [5],
+    },
+    { name: "earliest", query: "?last_event_id=earliest", wanted: [1, 2, 3, 4, 5] },
+    { name: "the newest id", header: "urn:test:5", wanted: [] },
+    { name: "an unknown id", header: "urn:test:99", wanted: [] },
+    { name: "a header that is not UTF-8", header: "\u00FF", wanted: [] },
+  ];
+  let newest = 5;
+  for (const { name, query = "", header, wanted } of cases) {
+    await t.step(name, async () => {
+      const headers = header === undefined ? {} : { "Last-Event-ID": header };
+      await using reader = await openSse(`${streamer.url}events${query}`, { headers });
+      await eventually("the stream is live", () => streamer.hub.live === 1);
+      const later = wanted.length > 0 || name === "the newest id" ? range(6, newest) : [];
+      await publish(streamer.channel, ++newest, newest);
+      await reader.until("the update after it", () => numbersIn(reader).includes(newest));
+      assert.deepEqual(numbersIn(reader), [...wanted, ...later, newest]);
+    });
+    await eventually("it is gone", () => streamer.hub.size === 0);
+  }
+});
+
+Deno.test("an id that is not ASCII comes back in the header as UTF-8 and is found", async () => {
+  await using streamer = startStreamer();
+  await streamer.channel.publish(numberedUpdate(1, { id: "urn:é日" }));
+  await publish(streamer.channel, 2, 2);
+  const header = String.fromCharCode(...new TextEncoder().encode("urn:é日"));
+  await using reader = await openSse(`${streamer.url}events`, { headers: { "Last-Event-ID": header } });
+  await reader.until("the update after it", () => reader.events.length === 1);
+  assert.deepEqual(numbersIn(reader), [2]);
+});
+
+Deno.test("a stream that resumes while updates go on has each once and in order", async () => {
+  await using streamer = startStreamer({ recentBytes: 20_000 });
+  await publish(streamer.channel, 1, 2000);
+  const readers = await Promise.all(
+    ["earliest", "urn:test:1", "urn:test:1000", "urn:test:1990"].map((id) =>
+      openSse(`${streamer.url}events?last_event_id=${id}`)
+    ),
+  );
+  await publish(streamer.channel, 2001, 4000);
+  const firsts = [1, 2, 1001, 1991];
+  for (const [index, reader] of readers.entries()) {
+    await reader.until("the last update", () => reader.events.at(-1)?.id === "urn:test:4000");
+    assert.deepEqual(numbersIn(reader), range(firsts[index]!, 4000));
+    await reader[Symbol.asyncDispose]();
+  }
+});
+
+Deno.test("a reader that does not read holds up nobody, is bounded, and then has everything in order", async () => {
+  await using streamer = startStreamer({
+    channel: new MemoryChannel({ keep: 20_000 }),
+    recentBytes: 200_000,
+  });
+  await using healthy = await openLive(streamer);
+  const reads = Promise.withResolvers<void>();
+  await using slow = await openSse(`${streamer.url}events`, {}, { readAfter: reads.promise });
+  await eventually("both are live", () => streamer.hub.live === 2);
+
+  // Far more than the system buffers of a connection take, so that the rest has to wait on our side.
+  const padding = "x".repeat(2000);
+  const last = 20_000;
+  for (let number = 1; number <= last; number++) {
+    await streamer.channel.publish(numberedUpdate(number, { data: JSON.stringify({ number, padding }) }));
+  }
+  await healthy.until("all updates", () => healthy.events.length === last);
+  assert.equal(streamer.hub.live, 1);
+
+  reads.resolve();
+  await slow.until("all updates", () => slow.events.length === last);
+  assert.deepEqual(numbersIn(slow), range(1, last));
+  await eventually("it is live again", () => streamer.hub.live === 2);
+});
+
+Deno.test("a silent stream gets comments, and no events", async () => {
+  await using streamer = startStreamer({ heartbeatMs: 20 });
+  await using reader = await openLive(streamer);
+  await reader.until("three heartbeats", () => reader.comments.length >= 4);
+  assert.deepEqual(reader.events, []);
+});
+
+Deno.test("a client that leaves is forgotten", async () => {
+  await using streamer = startStreamer();
+  const reader = await openLive(streamer);
+  await reader[Symbol.asyncDispose]();
+  await eventually("the hub is empty", () => streamer.hub.size === 0);
+});
+
+Deno.test("when the hub ends, its streams end", async () => {
+  const streamer = startStreamer();
+  await using reader = await openLive(streamer);
+  await streamer[Symbol.asyncDispose]();
+  await eventually("the end of the stream", () => reader.ended);
+});
+
+Deno.test("CORS_ORIGINS decides which origins may read", async (t) => {
+  const request = (url: string, origin: string) =>
+    fetch(`${url}events`, { method: "HEAD", headers: { Origin: origin } });
+  await t.step("* lets all read", async () => {
+    await using streamer = startStreamer();
+    const { headers } = await request(streamer.url, "https://a.test");
+    assert.equal(headers.get("Access-Control-Allow-Origin"), "*");
+  });
+  await t.step("a list lets its members read", async () => {
+    await using streamer = startStreamer({ corsOrigins: ["https://a.test"] });
+    const listed = await request(streamer.url, "https://a.test");
+    assert.equal(listed.headers.get("Access-Control-Allow-Origin"), "https://a.test");
+    assert.match(listed.headers.get("Vary") ?? "", /Origin/);
+    const other = await request(streamer.url, "https://b.test");
+    assert.equal(other.headers.get("Access-Control-Allow-Origin"), null);
+  });
+  await t.step("a preflight for Last-Event-ID is answered", async () => {
+    await using streamer = startStreamer();
+    const response = await fetch(`${streamer.url}events`, {
+      method: "OPTIONS",
+      headers: {
+        "Origin": "https://a.test",
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": "last-event-id",
+      },
+    });
+    assert.equal(response.status, 204);
+    assert.match(response.headers.get("Access-Control-Allow-Headers") ?? "", /last-event-id/i);
+  });
+});

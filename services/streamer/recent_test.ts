@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import * as fc from "fast-check";
+import type { Cursor } from "../lib/channel.ts";
+import { Recent } from "./recent.ts";
+
+const START = "start" as Cursor;
+
+function recentOf(maxBytes: number, sizes: readonly number[]): Recent {
+  const recent = new Recent(maxBytes);
+  recent.begin(START);
+  for (const [index, size] of sizes.entries()) {
+    recent.append({ cursor: cursor(index), frame: new Uint8Array(size) });
+  }
+  return recent;
+}
+
+function cursor(index: number): Cursor {
+  return `c${index}` as Cursor;
+}
+
+Deno.test("Recent.read() returns what follows a cursor, in chunks of one item at least", () => {
+  const recent = recentOf(1e6, [100, 100, 100]);
+  const read = (after: Cursor, maxBytes: number) => recent.read(after, maxBytes)?.map((item) => item.cursor);
+  assert.deepEqual(read(START, 1e6), ["c0", "c1", "c2"]);
+  assert.deepEqual(read(START, 150), ["c0", "c1"]);
+  assert.deepEqual(read(cursor(0), 1), ["c1"]);
+  assert.deepEqual(read(cursor(2), 1e6), []);
+  assert.equal(read("unknown" as Cursor, 1e6), undefined);
+});
+
+Deno.test("Recent.end is the newest cursor, and where it begins while it is empty", () => {
+  assert.equal(new Recent(1e6).end, undefined);
+  assert.equal(recentOf(1e6, []).end, START);
+  assert.equal(recentOf(1e6, [1, 2]).end, "c1");
+  assert.equal(recentOf(10, [1, 2]).end, "c1");
+});
+
+Deno.test("Recent keeps the newest items within its bytes, and knows exactly the cursors that it can serve", () => {
+  const sizes = fc.array(fc.nat(2000), { maxLength: 3000 });
+  fc.assert(fc.property(fc.integer({ min: 1, max: 500_000 }), sizes, (maxBytes, sizes) => {
+    const recent = recentOf(maxBytes, sizes);
+    let kept = 0;
+    for (let bytes = 0; kept < sizes.length; kept++) {
+      bytes += sizes[sizes.length - 1 - kept]! + 256;
+      if (bytes > maxBytes) break;
+    }
+    const first = sizes.length - kept;
+    const before = first === 0 ? START : cursor(first - 1);
+    const wanted = Array.from({ length: kept }, (_, index) => cursor(first + index));
+    assert.deepEqual(recent.read(before, Infinity)?.map((item) => item.cursor), wanted);
+    if (first > 0) assert.equal(recent.read(START, Infinity), undefined);
+    if (first > 1) assert.equal(recent.read(cursor(first - 2), Infinity), undefined);
+  }));
+});
