@@ -4,7 +4,7 @@
  */
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 
-/** Where settings come from; `Deno.env` is one. */
+/** Where settings come from: the environment of the process, outside tests. */
 export interface Environment {
   get(name: string): string | undefined;
 }

@@ -77,7 +77,8 @@ export function serveFiles(app: App, prefix: string, folder: string, files: read
       `${prefix}/${file}`,
       etag(),
       serveStatic({
-        path: fileURLToPath(new URL(`${folder}/${file}`, STATIC_FOLDER)),
+        root: fileURLToPath(new URL(`${folder}/`, STATIC_FOLDER)),
+        path: file,
         // Asked for again each time, answered with 304 mostly: after an upgrade no page runs an old script.
         onFound: (_path, c) => c.header("Cache-Control", "no-cache"),
       }),

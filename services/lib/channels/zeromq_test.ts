@@ -1,10 +1,22 @@
 import assert from "node:assert/strict";
-
+import { Router, XPublisher } from "zeromq";
+import { ChannelUnavailableError } from "../channel.ts";
 import { testChannel } from "../testing/channel_contract.ts";
 import { eventually, within } from "../testing/deadline.ts";
 import { numberedUpdate } from "../testing/fixtures.ts";
 import { type ForwarderPorts, startForwarder } from "../testing/processes.ts";
+import type { Position } from "./catch_up.ts";
 import { ZeromqChannel } from "./zeromq.ts";
+import { drain, SOCKET_OPTIONS } from "./zeromq_receive.ts";
+import {
+  decodeRequest,
+  encodeBroadcast,
+  encodeProbe,
+  encodeReply,
+  formatCursor,
+  type Reply,
+  type Request,
+} from "./zeromq_wire.ts";
 
 function connect(ports: ForwarderPorts): ZeromqChannel {
   return new ZeromqChannel({
@@ -39,4 +51,196 @@ testChannel({
       },
     };
   },
+});
+
+Deno.test("ZeromqChannel: what was given up while the forwarder was away is not stored when it is back", async () => {
+  const first = await startForwarder();
+  await using channel = connect(first.ports);
+  await channel.publish(numberedUpdate(1));
+  await first[Symbol.asyncDispose]();
+  await assert.rejects(channel.publish(numberedUpdate(2)), ChannelUnavailableError);
+
+  await using _second = await startForwarder(first.ports);
+  await eventually("it is reachable", () => channel.status().reachable);
+  await channel.publish(numberedUpdate(3));
+  const ids = (await channel.history("earliest", { limit: 10 })).map(({ update }) => update.id);
+  assert.deepEqual(ids, ["urn:test:3"]);
+});
+
+Deno.test("ZeromqChannel.status() names the forwarder while it is away, and knows when it is back", async () => {
+  const first = await startForwarder();
+  await using channel = connect(first.ports);
+  await eventually("it is reachable", () => channel.status().reachable);
+  await first[Symbol.asyncDispose]();
+  const status = await eventually("it is away", () => {
+    const now = channel.status();
+    return now.reachable ? undefined : now;
+  });
+  assert.ok(status.reason.includes(`tcp://127.0.0.1:${first.ports.ROUTER_PORT}`));
+  await using _second = await startForwarder(first.ports);
+  await eventually("it is back", () => channel.status().reachable);
+});
+
+/**
+ * A forwarder that follows a script on real sockets: it has a history, answers what it is asked, and shows on
+ * XPUB only what the test wants.
+ */
+class ScriptedForwarder implements AsyncDisposable {
+  readonly #router = new Router({ ...SOCKET_OPTIONS, linger: 0 });
+  readonly #xpub = new XPublisher({ ...SOCKET_OPTIONS, linger: 0 });
+  readonly #ended = new AbortController();
+  #loop = Promise.resolve();
+  /** Whether probes come back on XPUB. */
+  echoes = true;
+  epoch = "00000000000000aa";
+  /** How many updates the history holds, numbered from 1. */
+  size = 0;
+  /** Every history request so far. */
+  readonly reads: Request[] = [];
+
+  async start(): Promise<ForwarderPorts> {
+    await this.#router.bind("tcp://127.0.0.1:*");
+    await this.#xpub.bind("tcp://127.0.0.1:*");
+    this.#loop = this.#run();
+    const portOf = (endpoint: string | null) => endpoint?.split(":").at(-1) ?? "";
+    return {
+      XSUB_PORT: "0",
+      XPUB_PORT: portOf(this.#xpub.lastEndpoint),
+      ROUTER_PORT: portOf(this.#router.lastEndpoint),
+    };
+  }
+
+  /** Shows an update on XPUB. */
+  async show(number: number, epoch = this.epoch): Promise<void> {
+    const cursor = formatCursor({ epoch, number });
+    await this.#xpub.send(encodeBroadcast("/test", cursor, JSON.stringify(numberedUpdate(number))));
+  }
+
+  async showGarbage(): Promise<void> {
+    await this.#xpub.send(["no", "update"]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ended.abort();
+    await this.#loop;
+    this.#router.close();
+    this.#xpub.close();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#ended.signal.aborted) {
+      await drain(this.#xpub, 100);
+      for (const [peer, ...frames] of await drain(this.#router, 100)) {
+        const { envelope, request } = decodeRequest(frames);
+        if (request instanceof Error) throw request;
+        await this.#router.send([peer!, ...envelope, ...encodeReply(this.#answer(request))]);
+        if (request.verb === "probe" && this.echoes) {
+          await this.#xpub.send(encodeProbe(this.#end, request.nonce));
+        }
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+
+  #answer(request: Request): Reply {
+    const end = formatCursor(this.#end);
+    if (request.verb !== "history") return { ok: true, payload: [end] };
+    this.reads.push(request);
+    const { after } = request;
+    if (after !== "earliest" && after.epoch !== this.epoch) {
+      return { ok: false, code: "history-lost", reason: "another log" };
+    }
+    const start = after === "earliest" ? 0 : after.number;
+    const numbers = Array.from({ length: this.size - start }, (_, index) => start + index + 1);
+    const pages = numbers.flatMap((number) => [
+      formatCursor({ epoch: this.epoch, number }),
+      JSON.stringify(numberedUpdate(number)),
+    ]);
+    return { ok: true, payload: [end, ...pages] };
+  }
+
+  get #end(): Position {
+    return { epoch: this.epoch, number: this.size };
+  }
+}
+
+/** Subscribes to a scripted forwarder from earliest; `take` waits until so many updates came and returns all. */
+async function subscribeTo(forwarder: ScriptedForwarder): Promise<
+  AsyncDisposable & { channel: ZeromqChannel; take(count: number): Promise<string[]> }
+> {
+  const channel = connect(await forwarder.start());
+  const ids: string[] = [];
+  const following = (async () => {
+    for await (const batch of channel.subscribe("earliest", { signal: new AbortController().signal })) {
+      ids.push(...batch.map(({ update }) => update.id));
+    }
+  })();
+  return {
+    channel,
+    async take(count) {
+      await eventually(`${count} updates`, () => ids.length >= count);
+      return ids;
+    },
+    async [Symbol.asyncDispose]() {
+      await channel[Symbol.asyncDispose]();
+      await within("the end of the subscription", following);
+    },
+  };
+}
+
+const IDS = ["urn:test:1", "urn:test:2", "urn:test:3", "urn:test:4"];
+
+Deno.test("ZeromqChannel.subscribe() reads back what XPUB dropped, doubled or broke", async () => {
+  await using forwarder = new ScriptedForwarder();
+  forwarder.size = 1;
+  await using subscription = await subscribeTo(forwarder);
+  await subscription.take(1);
+  await eventually("XPUB is heard", () => subscription.channel.status().reachable);
+
+  forwarder.size = 3;
+  await forwarder.showGarbage();
+  await forwarder.show(1);
+  await forwarder.show(3);
+  assert.deepEqual(await subscription.take(3), IDS.slice(0, 3));
+
+  // In order from here on, so that history need not be asked.
+  const reads = forwarder.reads.length;
+  forwarder.size = 4;
+  await forwarder.show(4);
+  assert.deepEqual(await subscription.take(4), IDS);
+  assert.equal(forwarder.reads.length, reads);
+});
+
+Deno.test("ZeromqChannel.subscribe() notices by its probe that the newest update was dropped", async () => {
+  await using forwarder = new ScriptedForwarder();
+  await using subscription = await subscribeTo(forwarder);
+  await eventually("XPUB is heard", () => subscription.channel.status().reachable);
+  forwarder.size = 2;
+  assert.deepEqual(await subscription.take(2), IDS.slice(0, 2));
+});
+
+Deno.test("ZeromqChannel.subscribe() is not misled by a late message of another epoch", async () => {
+  await using forwarder = new ScriptedForwarder();
+  forwarder.size = 1;
+  await using subscription = await subscribeTo(forwarder);
+  await eventually("XPUB is heard", () => subscription.channel.status().reachable);
+  await forwarder.show(2, "00000000000000bb");
+  forwarder.size = 2;
+  await forwarder.show(2);
+  assert.deepEqual(await subscription.take(2), IDS.slice(0, 2));
+});
+
+Deno.test("ZeromqChannel.status() is unreachable while probes do not come back on XPUB", async () => {
+  await using forwarder = new ScriptedForwarder();
+  await using subscription = await subscribeTo(forwarder);
+  await eventually("XPUB is heard", () => subscription.channel.status().reachable);
+  forwarder.echoes = false;
+  const status = await eventually("it is deaf", () => {
+    const now = subscription.channel.status();
+    return now.reachable ? undefined : now;
+  });
+  assert.match(status.reason, /No probe comes back/);
+  // Its socket is made anew by then; once probes come back, all is well.
+  forwarder.echoes = true;
+  await eventually("it hears again", () => subscription.channel.status().reachable);
 });

@@ -27,7 +27,7 @@ export interface ServiceProcess extends AsyncDisposable {
 
 /** Runs a service. Disposing it kills it at once and waits until it is gone. */
 export function startService(name: ServiceName, env: Readonly<Record<string, string>> = {}): ServiceProcess {
-  return startProcess(["run", `-P=${name}`, `services/${name}/main.ts`], env);
+  return startProcess(["run", "-q", `-P=${name}`, `services/${name}/main.ts`], env);
 }
 
 /** Runs Deno with these arguments in the project's folder, with nothing of our environment but what it needs. */

@@ -1,0 +1,58 @@
+// @ts-check
+/**
+ * Reads the update that an event of the stream carries. Everything in it is untrusted text: anybody may publish.
+ *
+ * @module
+ */
+
+/** @typedef {import("./event_stream.js").StreamEvent} StreamEvent */
+
+/**
+ * @typedef {object} Update
+ * @property {string} id "" when the publisher gave none.
+ * @property {string} type
+ * @property {string} message
+ * @property {string} level "debug", "info", "warning", "error", or whatever the publisher wrote.
+ * @property {boolean} notify
+ * @property {number} time In ms of the epoch.
+ */
+
+/** The first 48 bits of a UUIDv7 are the time of its making (RFC 9562). */
+const UUID_V7 = /^(?:urn:uuid:)?([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
+
+/**
+ * @param {StreamEvent} event
+ * @param {number} receivedAt Stands in for the time of an update whose id does not tell it.
+ * @returns {Update}
+ */
+export function toUpdate(event, receivedAt) {
+  const body = parseObject(event.data);
+  return {
+    id: event.id,
+    type: event.type,
+    message: typeof body.message === "string" ? body.message : event.data,
+    level: typeof body.level === "string" && body.level !== "" ? body.level : "other",
+    notify: body.notify === true,
+    time: readTime(event.id) ?? receivedAt,
+  };
+}
+
+/**
+ * @param {string} data
+ * @returns {Record<string, unknown>} Empty when the data is no JSON object.
+ */
+function parseObject(data) {
+  try {
+    const value = JSON.parse(data);
+    return typeof value === "object" && value !== null ? value : {};
+  } catch {
+    // Publishers may send any text; it is shown as it is.
+    return {};
+  }
+}
+
+/** @param {string} id */
+function readTime(id) {
+  const match = UUID_V7.exec(id);
+  return match === null ? undefined : parseInt(`${match[1]}${match[2]}`, 16);
+}
