@@ -4,9 +4,6 @@ import { Publisher, Subscriber } from "zeromq";
 import { drain, SOCKET_OPTIONS } from "./lib/channels/zeromq_receive.ts";
 import { eventually, within } from "./lib/testing/deadline.ts";
 import {
-  type ForwarderPorts,
-  type ForwarderProcess,
-  type HttpProcess,
   ready,
   startForwarder,
   startHttpService,
@@ -14,38 +11,7 @@ import {
   startService,
 } from "./lib/testing/processes.ts";
 import { openSse } from "./lib/testing/sse_reader.ts";
-
-interface System extends AsyncDisposable {
-  forwarder: ForwarderProcess;
-  readonly ports: ForwarderPorts;
-  readonly broadcaster: HttpProcess;
-  readonly streamer: HttpProcess;
-}
-
-/** Forwarder, broadcaster and streamer, ready for work. */
-async function startSystem(): Promise<System> {
-  const stack = new AsyncDisposableStack();
-  const forwarder = await startForwarder();
-  const { ports } = forwarder;
-  const [broadcaster, streamer] = await Promise.all([
-    startHttpService("broadcaster", ports),
-    startHttpService("streamer", ports),
-  ]);
-  const system: System = {
-    forwarder,
-    ports,
-    broadcaster,
-    streamer,
-    async [Symbol.asyncDispose]() {
-      stack.use(system.forwarder);
-      stack.use(broadcaster);
-      stack.use(streamer);
-      await stack.disposeAsync();
-    },
-  };
-  await Promise.all([ready(broadcaster.url), ready(streamer.url)]);
-  return system;
-}
+import { startSystem, type System } from "./lib/testing/system.ts";
 
 async function report({ broadcaster }: System, type: string): Promise<Response> {
   const response = await fetch(`${broadcaster.url}event/${type}`, { method: "POST" });
@@ -189,9 +155,8 @@ Deno.test("SIGINT, SIGTERM and SIGHUP end each service cleanly, with a stream op
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     await t.step(signal, async () => {
       await using system = await startSystem();
-      await using logger = await startHttpService("logger");
       await using reader = await openSse(`${system.streamer.url}events`);
-      const services = [system.broadcaster, system.streamer, logger, system.forwarder];
+      const services = [system.broadcaster, system.streamer, system.logger, system.forwarder];
       for (const service of services) service.kill(signal);
       const codes = await within("their ends", Promise.all(services.map((service) => service.exit)));
       assert.deepEqual(codes.map(({ code }) => code), [0, 0, 0, 0]);

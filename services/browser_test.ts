@@ -1,0 +1,202 @@
+/// <reference lib="dom" />
+/** What a person sees: the real pages in a real browser, served by the real services. */
+import assert from "node:assert/strict";
+import type { Browser, Page } from "playwright-core";
+import { findBarriers, launchBrowser, openPage } from "./lib/testing/browser.ts";
+import { eventually } from "./lib/testing/deadline.ts";
+import { ready, startForwarder, startHttpService } from "./lib/testing/processes.ts";
+import { startSystem, type System } from "./lib/testing/system.ts";
+
+async function withBrowser(test: (browser: Browser, system: System) => Promise<void>): Promise<void> {
+  await using system = await startSystem();
+  const browser = await launchBrowser();
+  try {
+    await test(browser, system);
+  } finally {
+    await browser.close();
+  }
+}
+
+async function countersOf(page: Page): Promise<number[]> {
+  const texts = await Promise.all(
+    ["logins", "clicks", "alerts"].map((name) => page.textContent(`[data-counter="${name}"]`)),
+  );
+  return texts.map(Number);
+}
+
+function counters(page: Page, wanted: readonly number[]): Promise<unknown> {
+  return eventually(`the counters ${wanted}`, async () => `${await countersOf(page)}` === `${wanted}`);
+}
+
+function messagesOf(page: Page): Promise<string[]> {
+  return page.locator("li[data-event-id] [data-part=message]").allTextContents();
+}
+
+async function live(page: Page): Promise<void> {
+  await page.waitForSelector('[role="status"][data-state="live"]');
+}
+
+async function click(page: Page, type: string): Promise<void> {
+  await page.click(`button[data-event="${type}"]`);
+  await page.waitForSelector(`button[data-event="${type}"][data-state="confirmed"]`);
+}
+
+Deno.test("a visit and a red pill show up in the logger: counters 1, 1, 1, and the rows", () =>
+  withBrowser(async (browser, { broadcaster, logger }) => {
+    await using watcher = await openPage(browser, `${logger.url}logger/`);
+    await live(watcher.page);
+    await using visitor = await openPage(browser, broadcaster.url);
+    await counters(watcher.page, [1, 0, 0]);
+    await click(visitor.page, "pill:red");
+    await counters(watcher.page, [1, 1, 1]);
+    assert.deepEqual(await messagesOf(watcher.page), ["someone picked a red pill", "someone logged in"]);
+    const alert = watcher.page.locator("li[data-event-id][data-notify]");
+    assert.equal(await alert.count(), 1);
+
+    // Who comes later sees what was before; the link on the tracking page leads there.
+    await visitor.page.click("#logger-link");
+    await live(visitor.page);
+    await counters(visitor.page, [1, 1, 1]);
+    assert.deepEqual([...watcher.complaints, ...visitor.complaints], []);
+  }));
+
+Deno.test("the pages can be used with the keyboard alone", () =>
+  withBrowser(async (browser, { broadcaster, logger }) => {
+    await using watcher = await openPage(browser, `${logger.url}logger/`);
+    await using visitor = await openPage(browser, broadcaster.url);
+    const focused = () => visitor.page.evaluate(() => document.activeElement?.getAttribute("data-event"));
+    await eventually("the blue pill has the focus", async () => {
+      await visitor.page.keyboard.press("Tab");
+      return await focused() === "pill:blue";
+    });
+    await visitor.page.keyboard.press("Enter");
+    await counters(watcher.page, [1, 1, 0]);
+    await eventually("the red pill has the focus", async () => {
+      await visitor.page.keyboard.press("Tab");
+      return await focused() === "pill:red";
+    });
+    await visitor.page.keyboard.press("Space");
+    await counters(watcher.page, [1, 2, 1]);
+  }));
+
+Deno.test("after a restart of the streamer the logger has each row once", () =>
+  withBrowser(async (browser, system) => {
+    await using watcher = await openPage(browser, `${system.logger.url}logger/`);
+    await using visitor = await openPage(browser, system.broadcaster.url);
+    await click(visitor.page, "pill:red");
+    await counters(watcher.page, [1, 1, 1]);
+
+    const { port } = new URL(system.streamer.url);
+    await system.streamer[Symbol.asyncDispose]();
+    await watcher.page.waitForSelector('[role="status"][data-state="reconnecting"]');
+    await click(visitor.page, "pill:blue");
+    system.streamer = await startHttpService("streamer", { ...system.ports, PORT: port });
+    await counters(watcher.page, [1, 2, 1]);
+    await live(watcher.page);
+    await click(visitor.page, "pill:blue");
+    await counters(watcher.page, [1, 3, 1]);
+    assert.deepEqual(await messagesOf(watcher.page), [
+      "someone picked a blue pill",
+      "someone picked a blue pill",
+      "someone picked a red pill",
+      "someone logged in",
+    ]);
+  }));
+
+Deno.test("a report that could not be delivered is said, and can be sent again", () =>
+  withBrowser(async (browser, system) => {
+    await using visitor = await openPage(browser, system.broadcaster.url);
+    await system.forwarder[Symbol.asyncDispose]();
+    await visitor.page.click('button[data-event="pill:red"]');
+    await visitor.page.waitForSelector('button[data-event="pill:red"][data-state="failed"]');
+    assert.deepEqual(await findBarriers(visitor.page), []);
+
+    system.forwarder = await startForwarder(system.ports);
+    await ready(system.broadcaster.url);
+    await visitor.page.locator("[data-retry]:visible").first().click();
+    await visitor.page.waitForSelector('button[data-event="pill:red"][data-state="confirmed"]');
+  }));
+
+Deno.test("an alert raises a desktop notification when the visitor has allowed it, history none", () =>
+  withBrowser(async (browser, { broadcaster, logger }) => {
+    await using visitor = await openPage(browser, broadcaster.url);
+    await click(visitor.page, "pill:red");
+    await using watcher = await openPage(browser, "about:blank");
+    // A headless Chromium has no desktop: it denies notifications whatever it is told to grant. So the desktop is
+    // stood in for, and the page does all of its part: it asks, it judges what is new, it shows.
+    await watcher.page.addInitScript(() => {
+      const shown: string[] = [];
+      class Desktop extends EventTarget {
+        static permission = "default";
+        static requestPermission() {
+          Desktop.permission = "granted";
+          return Promise.resolve(Desktop.permission);
+        }
+        constructor(title: string, options?: NotificationOptions) {
+          super();
+          shown.push(`${title} ${options?.body ?? ""}`);
+        }
+        close() {}
+      }
+      Object.assign(globalThis, { shown, Notification: Desktop });
+    });
+    await watcher.page.goto(`${logger.url}logger/`);
+    await counters(watcher.page, [1, 1, 1]);
+    await watcher.page.click("button[data-notifications]");
+    await watcher.page.waitForSelector('button[data-notifications="on"]');
+    await click(visitor.page, "pill:blue");
+    await click(visitor.page, "pill:red");
+    await counters(watcher.page, [1, 3, 2]);
+    const shown = await eventually("the notification", async () => {
+      const texts = await watcher.page.evaluate(() => (globalThis as unknown as { shown: string[] }).shown);
+      return texts.length > 0 ? texts : undefined;
+    });
+    assert.equal(shown.length, 1);
+    assert.match(shown[0]!, /someone picked a red pill/);
+  }));
+
+Deno.test("text of an event is never markup", () =>
+  withBrowser(async (browser, { forwarder, logger }) => {
+    const { Publisher } = await import("zeromq");
+    await using watcher = await openPage(browser, `${logger.url}logger/`);
+    await live(watcher.page);
+    const hostile = '<img src=x onerror="document.title=1"><script>alert(1)</script>';
+    const publisher = new Publisher({ linger: 0 });
+    try {
+      publisher.connect(`tcp://127.0.0.1:${forwarder.ports.XSUB_PORT}`);
+      await eventually("the row", async () => {
+        await publisher.send(
+          JSON.stringify({ event: "user:btn", message: hostile, urgent: true, level: hostile }),
+        );
+        return (await messagesOf(watcher.page)).length > 0;
+      });
+    } finally {
+      publisher.close();
+    }
+    assert.ok((await messagesOf(watcher.page)).every((message) => message === hostile));
+    assert.equal(await watcher.page.locator("li[data-event-id] img, li[data-event-id] script").count(), 0);
+    assert.deepEqual(watcher.complaints, []);
+  }));
+
+Deno.test("axe finds nothing, in every theme and at every width", async (t) => {
+  await withBrowser(async (browser, { broadcaster, logger }) => {
+    for (const colorScheme of ["light", "dark"] as const) {
+      for (const width of [320, 1280]) {
+        await t.step(`${colorScheme}, ${width} px`, async () => {
+          const options = { colorScheme, viewport: { width, height: 800 } };
+          await using watcher = await openPage(browser, `${logger.url}logger/`, options);
+          await live(watcher.page);
+          await using visitor = await openPage(browser, broadcaster.url, options);
+          await click(visitor.page, "pill:red");
+          await watcher.page.waitForSelector("li[data-notify]");
+          for (const { page, complaints } of [watcher, visitor]) {
+            assert.deepEqual(await findBarriers(page), []);
+            assert.deepEqual(complaints, []);
+            const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+            assert.ok(overflow <= 0, `${page.url()} is ${overflow} px too wide`);
+          }
+        });
+      }
+    }
+  });
+});
