@@ -113,7 +113,8 @@ Deno.test("the rooms import only whom they may", async (t) => {
   await check(
     "Hono enters by http.ts, pages.ts and the services' handlers",
     ({ from, to }) =>
-      to.split("/")[0] !== "hono" || ["services/lib/http.ts", "services/lib/pages.ts"].includes(from) ||
+      to.split("/")[0] !== "hono" || isTest(from) ||
+      ["services/lib/http.ts", "services/lib/pages.ts"].includes(from) ||
       /^services\/\w+\/app\.ts$/.test(from),
   );
   await check(

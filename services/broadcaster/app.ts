@@ -30,7 +30,12 @@ export async function createBroadcaster({ config, channel, log }: BroadcasterOpt
 
   app.use(
     "/event/*",
-    cors({ origin: originOption(config.corsOrigins), allowMethods: ["POST"], maxAge: 86_400 }),
+    cors({
+      origin: originOption(config.corsOrigins),
+      allowMethods: ["POST"],
+      exposeHeaders: ["Retry-After"],
+      maxAge: 86_400,
+    }),
   );
   app.post(
     "/event/:type",

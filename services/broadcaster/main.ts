@@ -2,6 +2,8 @@
 import { openChannel } from "../lib/channels/open.ts";
 import { serve } from "../lib/http.ts";
 import { announce, type Log } from "../lib/log.ts";
+import { logReachability } from "../lib/reachability.ts";
+import { runTogether } from "../lib/shutdown.ts";
 import { start } from "../lib/start.ts";
 import { createBroadcaster } from "./app.ts";
 import { type Config, SETTINGS } from "./config.ts";
@@ -9,13 +11,12 @@ import { type Config, SETTINGS } from "./config.ts";
 export async function run(config: Config, { log, signal }: { log: Log; signal: AbortSignal }): Promise<void> {
   await using channel = await openChannel(config);
   const app = await createBroadcaster({ config, channel, log });
-  await serve(app, {
-    hostname: config.ip,
-    port: config.port,
-    signal,
-    log,
-    onListen: (url) => announce(`Tracking page: ${url}`),
-  });
+  const { ip: hostname, port } = config;
+  const onListen = (url: string) => announce(`Tracking page: ${url}`);
+  await runTogether(signal, [
+    (signal) => serve(app, { hostname, port, signal, log, onListen }),
+    (signal) => logReachability(channel, { log, signal }),
+  ]);
 }
 
 if (import.meta.main) await start({ name: "broadcaster", settings: SETTINGS, run }, Deno);

@@ -2,6 +2,7 @@
  * Settings from the environment. A service lists its settings in its `config.ts` with the readers below; all of
  * them are judged before anything opens, and all that is wrong is said at once.
  */
+import { isIP } from "node:net";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 
 /** Where settings come from: the environment of the process, outside tests. */
@@ -69,7 +70,7 @@ export function address(name: string, fallback: string): Setting<string> {
 export function host(name: string, fallback: string): Setting<string> {
   return setting(name, fallback, (text) => {
     const bare = unbracket(text);
-    if (!isIpAddress(bare) && !/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?\.?$/i.test(bare)) {
+    if (!isIpAddress(bare) && !isHostName(bare)) {
       throw new RangeError("a host name, an IPv4 address or an IPv6 address, without a port");
     }
     return bare;
@@ -96,15 +97,17 @@ function parsePort(text: string): number {
   return value;
 }
 
+/** An origin that nobody has. */
+const SAME_ORIGIN = "http://same-origin.invalid";
+
 /** The address of a page or an endpoint: an absolute http(s) URL or a path on the same origin. */
 export function pageUrl(name: string, fallback: string): Setting<string> {
   return setting(name, fallback, (text) => {
-    // Resolved the way a browser will, so that `//host` counts as what it is, another origin.
-    const url = URL.canParse(text, "http://same-origin.invalid") &&
-      new URL(text, "http://same-origin.invalid");
-    if (!url || !/^https?:$/.test(url.protocol) || !/^(https?:\/\/|\/(?!\/))/i.test(text)) {
-      throw new RangeError("an http or https URL, or a path that begins with /");
-    }
+    // Read as a browser will read it: `//host`, `/\\host` and the like are other origins and no paths.
+    const url = URL.parse(text, SAME_ORIGIN);
+    const isPath = text.startsWith("/") && url?.origin === SAME_ORIGIN;
+    const isAbsolute = /^https?:\/\/[^/]/i.test(text) && url !== null;
+    if (!isPath && !isAbsolute) throw new RangeError("an http or https URL, or a path that begins with /");
     return text;
   });
 }
@@ -125,7 +128,7 @@ export function origins(name: string, fallback: string): Setting<"*" | readonly 
 
 /** An origin as browsers send it: anything else, a path or a default port, would never match. */
 function isOrigin(text: string): boolean {
-  return URL.canParse(text) && /^https?:/.test(text) && new URL(text).origin === text;
+  return /^https?:[^*]+$/.test(text) && URL.parse(text)?.origin === text;
 }
 
 export function logLevel(name: string, fallback: LogLevel): Setting<LogLevel> {
@@ -149,8 +152,14 @@ function unbracket(text: string): string {
   return /^\[.*\]$/.test(text) ? text.slice(1, -1) : text;
 }
 
+/** A zone, as in `fe80::1%eth0`, is left out: URLs cannot hold one. */
 function isIpAddress(text: string): boolean {
-  // The URL parser knows both families; an address is what it leaves as it was, up to its canonical form.
-  if (text.includes(":")) return URL.canParse(`http://[${text}]/`);
-  return /^\d+\.\d+\.\d+\.\d+$/.test(text) && URL.canParse(`http://${text}/`);
+  return isIP(text) !== 0 && !text.includes("%");
+}
+
+/** Letters, digits, hyphens and dots; what ends in a number is meant as an IPv4 address. Source: RFC 1123, 2.1. */
+function isHostName(text: string): boolean {
+  const labels = text.replace(/\.$/, "").split(".");
+  return labels.every((label) => /^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$/i.test(label)) &&
+    !/^[0-9]+$/.test(labels.at(-1) ?? "");
 }

@@ -5,9 +5,10 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import { requestId, type RequestIdVariables } from "hono/request-id";
 import { secureHeaders } from "hono/secure-headers";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { STATUS_CODES } from "node:http";
 import { type ChannelStatus, ChannelUnavailableError } from "./channel.ts";
 import { type Log, messageOf } from "./log.ts";
-import { aborted } from "./shutdown.ts";
+import { aborted, pause } from "./shutdown.ts";
 import { StartError } from "./start.ts";
 
 export type App = Hono<{ Variables: RequestIdVariables }>;
@@ -17,16 +18,6 @@ export interface AppOptions {
   /** Whether the service can do its work now; `GET /readyz` answers it. */
   readonly ready: () => ChannelStatus;
 }
-
-const TITLES: Readonly<Record<number, string>> = {
-  400: "Bad Request",
-  404: "Not Found",
-  405: "Method Not Allowed",
-  406: "Not Acceptable",
-  413: "Content Too Large",
-  500: "Internal Server Error",
-  503: "Service Unavailable",
-};
 
 /** An app that answers `/healthz` and `/readyz`, and every error as a problem document. */
 export function createApp({ log, ready }: AppOptions): App {
@@ -52,15 +43,16 @@ export function createApp({ log, ready }: AppOptions): App {
     const fields = { method: c.req.method, path: c.req.path, requestId: c.get("requestId") };
     if (error instanceof ChannelUnavailableError) {
       log.warn(error.message, fields);
-      return problem(c, 503, "The channel cannot be reached; nothing was accepted", { "Retry-After": "1" });
+      return problem(c, 503, "The channel did not acknowledge the update; try again", { "Retry-After": "1" });
     }
     log.error(`Cannot answer: ${messageOf(error)}`, fields);
     return problem(c, 500, "The service failed to answer; its log says why");
   });
-  app.get("/healthz", (c) => c.json({ status: "ok" }));
+  app.get("/healthz", (c) => c.json({ status: "ok" }, 200, { "Cache-Control": "no-store" }));
   app.get("/readyz", (c) => {
     const status = ready();
-    return status.reachable ? c.json({ status: "ready" }) : problem(c, 503, status.reason);
+    if (!status.reachable) return problem(c, 503, status.reason);
+    return c.json({ status: "ready" }, 200, { "Cache-Control": "no-store" });
   });
   return app;
 }
@@ -72,7 +64,7 @@ export function problem(
   detail: string,
   headers: Record<string, string> = {},
 ): Response {
-  const title = TITLES[status] ?? "Error";
+  const title = STATUS_CODES[status] ?? "Error";
   return c.body(JSON.stringify({ title, status, detail }), status, {
     "Content-Type": "application/problem+json",
     "Cache-Control": "no-store",
@@ -89,27 +81,24 @@ export interface ServeOptions {
   readonly log: Log;
   /** Called once the port is open, with the address for a browser on this machine. */
   readonly onListen?: (url: string) => void;
-  /** Ends open streams, which would otherwise keep the server from ending. */
-  readonly closeStreams?: () => void;
 }
 
-/** Milliseconds that open requests have to end; then their connections are cut. */
+/** Milliseconds that open requests have to end. */
 const DRAIN_MS = 3000;
 
 /**
- * Serves until the signal aborts, then takes no new connection, ends the streams and lets open requests finish.
+ * Serves until the signal aborts, then takes no new connection and lets open requests finish, for a while: what
+ * is still open then is cut when the process ends. Whoever opened streams has to end them at the same signal.
  *
  * @throws {StartError} when the port cannot be opened.
  */
 export async function serve(app: App, options: ServeOptions): Promise<void> {
-  const { hostname, port, signal, log, onListen, closeStreams } = options;
-  const cut = new AbortController();
+  const { hostname, port, signal, log, onListen } = options;
   let server: Deno.HttpServer<Deno.NetAddr>;
   try {
     server = Deno.serve({
       hostname,
       port,
-      signal: cut.signal,
       onListen: (address) => {
         const url = `http://${browsable(hostname)}:${address.port}/`;
         log.info("Listening", { url });
@@ -120,10 +109,13 @@ export async function serve(app: App, options: ServeOptions): Promise<void> {
     throw new StartError(`Cannot listen on ${hostname} port ${port}: ${messageOf(error)}`, { cause: error });
   }
   await aborted(signal);
-  closeStreams?.();
-  const timer = setTimeout(() => cut.abort(), DRAIN_MS);
-  await server.shutdown();
-  clearTimeout(timer);
+  const drained = new AbortController();
+  await Promise.race([
+    server.shutdown().finally(() => drained.abort()),
+    pause(DRAIN_MS, drained.signal).then(() => {
+      if (!drained.signal.aborted) log.warn(`Requests are still open after ${DRAIN_MS} ms; they are cut`);
+    }),
+  ]);
 }
 
 /** The wildcard addresses cannot be opened in a browser; this machine's own name can. */

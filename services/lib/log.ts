@@ -26,7 +26,8 @@ export function createLog({ service, level, write = writeToStderr }: LogOptions)
   const lowest = LOG_LEVELS.indexOf(level);
   const writerOf = (level: LogLevel) => (message: string, fields: LogFields = {}) => {
     if (LOG_LEVELS.indexOf(level) < lowest) return;
-    write(`${JSON.stringify({ time: new Date().toISOString(), level, service, message, ...fields })}\n`);
+    const entry = { ...fields, time: new Date().toISOString(), level, service, message };
+    write(`${JSON.stringify(entry)}\n`);
   };
   return {
     debug: writerOf("debug"),

@@ -28,16 +28,16 @@ export async function runTogether(
   parts: readonly ((signal: AbortSignal) => Promise<void>)[],
 ): Promise<void> {
   const failed = new AbortController();
+  const failures: unknown[] = [];
   const ended = AbortSignal.any([signal, failed.signal]);
-  const outcomes = await Promise.allSettled(parts.map(async (part) => {
+  await Promise.all(parts.map(async (part) => {
     try {
       await part(ended);
     } catch (error) {
+      failures.push(error);
       failed.abort();
-      throw error;
     }
   }));
-  for (const outcome of outcomes) {
-    if (outcome.status === "rejected") throw outcome.reason;
-  }
+  // The first in time: what failed after it may be no more than its consequence.
+  if (failures.length > 0) throw failures[0];
 }

@@ -123,9 +123,7 @@ Deno.test("runTogether() lets the signal of its caller alone when a part fails",
   assert.equal(controller.signal.aborted, false);
 });
 
-// BUG in shutdown.ts: it throws the reason of the first part in the list that failed, not that of the part that
-// failed first, and so shows the operator a consequence in place of the cause.
-Deno.test.ignore(
+Deno.test(
   "runTogether() fails with the first reason when ending makes another part fail too",
   async () => {
     const cause = new Error("cause");

@@ -28,34 +28,39 @@ export class InvalidUpdateError extends Error {
   override readonly name = "InvalidUpdateError";
 }
 
-/** Longest topic, id or type, in UTF-16 code units: an id has to fit into a request header. */
+/** Longest topic or type, in UTF-16 code units. */
 export const MAX_NAME_LENGTH = 4096;
+/** Longest id, likewise. It comes back in a request header, and proxies take no more than 8 KB of those. */
+export const MAX_ID_LENGTH = 1024;
 /** Most topics that one update may bear. */
 export const MAX_TOPICS = 1000;
 
 /**
- * Characters that no topic, id or type may hold: controls (C0, DEL and C1 are Unicode's `Cc`) would let a publisher write fields of
- * its own on the SSE wire; Unicode `Cf` (bidi and zero-width controls) would let two names look alike.
- * Source: draft-dunglas-mercure-08, "Topics".
+ * Characters that no topic, id or type may hold. Controls (C0, DEL and C1, which are Unicode's `Cc`) would let a
+ * publisher write fields of its own on the SSE wire; `Cf` (bidi and zero-width controls) would let two names look
+ * alike. Source: draft-dunglas-mercure-08, "Topics".
  */
 const FORBIDDEN = /[\p{Cc}\p{Cf}]/u;
 
 /** Valid UTF-16: a lone surrogate would be stored as one string and come out of UTF-8 as another one. */
 const text = v.pipe(
-  v.string(),
+  v.string("must be a string"),
   v.check((value) => value.isWellFormed(), "must not hold half a surrogate pair"),
 );
 
-const name = v.pipe(
-  text,
-  v.nonEmpty("must not be empty"),
-  v.maxLength(MAX_NAME_LENGTH, `must have at most ${MAX_NAME_LENGTH} characters`),
-  v.check((value) => !FORBIDDEN.test(value), "must not hold control or invisible format characters"),
-);
+const nameUpTo = (maxLength: number) =>
+  v.pipe(
+    text,
+    v.nonEmpty("must not be empty"),
+    v.maxLength(maxLength, `must have at most ${maxLength} characters`),
+    v.check((value) => !FORBIDDEN.test(value), "must not hold control or invisible format characters"),
+  );
+
+const name = nameUpTo(MAX_NAME_LENGTH);
 
 /** `earliest` asks for all history and `#…` names a place inside it, so neither can name one update. */
 const id = v.pipe(
-  name,
+  nameUpTo(MAX_ID_LENGTH),
   v.check(
     (value) => value !== "earliest" && !value.startsWith("#"),
     'must not be "earliest" or start with "#"',
@@ -64,17 +69,24 @@ const id = v.pipe(
 
 const topic = v.pipe(name, v.check((value) => value !== "*", 'must not be "*", which matches every topic'));
 
+const WANTED_RETRY = "must be a whole number of milliseconds";
+
+// Each check has a message of its own: Valibot's say what was received, and that is nobody's business.
 const updateSchema = v.object({
   id,
   topics: v.pipe(
-    v.tupleWithRest([topic], topic),
+    v.tupleWithRest([topic], topic, "must be a list of one topic at least"),
     v.maxLength(MAX_TOPICS, `must have at most ${MAX_TOPICS} topics`),
   ),
   data: text,
   type: v.optional(name),
-  private: v.optional(v.boolean(), false),
-  retry: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
-});
+  private: v.optional(v.boolean("must be true or false"), false),
+  retry: v.optional(v.pipe(
+    v.number(WANTED_RETRY),
+    v.safeInteger(WANTED_RETRY),
+    v.minValue(0, WANTED_RETRY),
+  )),
+}, (issue) => issue.expected.startsWith('"') ? "is missing" : "must be an object");
 
 /**
  * Returns the update that a value describes, with nothing in it that an update does not have.

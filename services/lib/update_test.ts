@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { anyUpdate } from "./testing/fixtures.ts";
-import { InvalidUpdateError, MAX_NAME_LENGTH, MAX_TOPICS, newUpdateId, parseUpdate } from "./update.ts";
+import {
+  InvalidUpdateError,
+  MAX_ID_LENGTH,
+  MAX_NAME_LENGTH,
+  MAX_TOPICS,
+  newUpdateId,
+  parseUpdate,
+} from "./update.ts";
 
 const MINIMAL = { id: "urn:x:1", topics: ["/a"], data: "hello" };
 const FULL = { ...MINIMAL, topics: ["/a", "/b"], type: "greeting", private: true, retry: 0 };
@@ -40,7 +47,7 @@ Deno.test("parseUpdate() drops members that an update does not have", () => {
 
 Deno.test("parseUpdate() takes every field up to its bound", () => {
   const name = "x".repeat(MAX_NAME_LENGTH);
-  const update = { ...FULL, id: name, type: name, topics: Array(MAX_TOPICS).fill(name) };
+  const update = { ...FULL, id: "x".repeat(MAX_ID_LENGTH), type: name, topics: Array(MAX_TOPICS).fill(name) };
   assert.deepEqual(parseUpdate(update), update);
   assert.equal(parseUpdate({ ...FULL, retry: Number.MAX_SAFE_INTEGER }).retry, Number.MAX_SAFE_INTEGER);
   assert.equal(parseUpdate({ ...FULL, data: "" }).data, "");
@@ -61,15 +68,15 @@ Deno.test("parseUpdate() refuses what is no object", () => {
 
 const LONG = "x".repeat(MAX_NAME_LENGTH + 1);
 const BAD_FIELDS: readonly [field: string, value: unknown, message: RegExp][] = [
-  ["id", undefined, /: id /],
+  ["id", undefined, /id is missing/],
   ["id", null, /id .*string/],
   ["id", 1, /id .*string/],
   ["id", "", /id must not be empty/],
-  ["id", LONG, /id must have at most 4096 characters/],
+  ["id", "x".repeat(MAX_ID_LENGTH + 1), /id must have at most 1024 characters/],
   ["id", "earliest", /id must not be "earliest"/],
   ["id", "#x", /id must not .*start with "#"/],
-  ["topics", undefined, /: topics /],
-  ["topics", "/a", /topics .*Array/],
+  ["topics", undefined, /topics is missing/],
+  ["topics", "/a", /topics must be a list of one topic at least/],
   ["topics", [], /: topics\.0 /],
   ["topics", ["/a", ""], /topics\.1 must not be empty/],
   ["topics", ["/a", null], /topics\.1 .*string/],
@@ -77,22 +84,22 @@ const BAD_FIELDS: readonly [field: string, value: unknown, message: RegExp][] = 
   ["topics", ["*"], /topics\.0 must not be "\*"/],
   ["topics", ["/a", "*"], /topics\.1 must not be "\*"/],
   ["topics", Array(MAX_TOPICS + 1).fill("/a"), /topics must have at most 1000 topics/],
-  ["data", undefined, /: data /],
+  ["data", undefined, /data is missing/],
   ["data", null, /data .*string/],
   ["data", { a: 1 }, /data .*string/],
   ["type", "", /type must not be empty/],
   ["type", null, /type .*string/],
   ["type", LONG, /type must have at most 4096 characters/],
-  ["private", null, /private .*boolean/],
-  ["private", "true", /private .*boolean/],
-  ["private", 1, /private .*boolean/],
-  ["retry", null, /retry .*number/],
-  ["retry", "1", /retry .*number/],
-  ["retry", -1, /retry .*>=0/],
-  ["retry", 1.5, /retry .*integer/],
-  ["retry", NaN, /retry .*number/],
-  ["retry", Infinity, /retry .*integer/],
-  ["retry", Number.MAX_SAFE_INTEGER + 1, /retry .*integer/],
+  ["private", null, /private must be true or false/],
+  ["private", "true", /private must be true or false/],
+  ["private", 1, /private must be true or false/],
+  ["retry", null, /retry must be a whole number of milliseconds/],
+  ["retry", "1", /retry must be a whole number of milliseconds/],
+  ["retry", -1, /retry must be a whole number of milliseconds/],
+  ["retry", 1.5, /retry must be a whole number of milliseconds/],
+  ["retry", NaN, /retry must be a whole number of milliseconds/],
+  ["retry", Infinity, /retry must be a whole number of milliseconds/],
+  ["retry", Number.MAX_SAFE_INTEGER + 1, /retry must be a whole number of milliseconds/],
 ];
 
 for (const [field, value, message] of BAD_FIELDS) {
@@ -149,8 +156,7 @@ Deno.test("parseUpdate() does not repeat the data of an update that it refuses",
   assert.doesNotMatch(refusal({ ...FULL, data: { secret: data } }), /secret/);
 });
 
-// BUG in update.ts: for a value of the wrong type, Valibot's message ends with "but received" and the value.
-Deno.test.ignore("parseUpdate() does not repeat data of the wrong type", () => {
+Deno.test("parseUpdate() does not repeat data of the wrong type", () => {
   assert.doesNotMatch(refusal({ ...FULL, data: 4711 }), /4711/);
   assert.doesNotMatch(refusal({ ...FULL, topics: "secret" }), /secret/);
   assert.doesNotMatch(refusal({ ...FULL, private: "secret" }), /secret/);

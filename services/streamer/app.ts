@@ -5,6 +5,7 @@ import type { Channel } from "../lib/channel.ts";
 import { type App, createApp, originOption, problem } from "../lib/http.ts";
 import type { Log } from "../lib/log.ts";
 import { STREAM_HEADERS } from "../lib/sse.ts";
+import { MAX_ID_LENGTH } from "../lib/update.ts";
 import type { Config } from "./config.ts";
 import type { Hub } from "./hub.ts";
 import { subscribe } from "./subscribe.ts";
@@ -16,15 +17,13 @@ export interface StreamerOptions {
   readonly log: Log;
 }
 
-/** Longest id that is looked up, in characters as HTTP hands them over: no update has a longer one. */
-const MAX_ID_LENGTH = 4 * 4096;
-
 export function createStreamer({ config, channel, hub, log }: StreamerOptions): App {
   const app = createApp({ log, ready: () => channel.status() });
   app.use(cors({
     origin: originOption(config.corsOrigins),
     allowMethods: ["GET", "HEAD"],
     allowHeaders: ["Last-Event-ID", "Cache-Control"],
+    exposeHeaders: ["Retry-After"],
     maxAge: 86_400,
   }));
 
@@ -51,6 +50,7 @@ export function createStreamer({ config, channel, hub, log }: StreamerOptions): 
 function lastEventId(c: Context): string | undefined {
   const header = c.req.header("Last-Event-ID");
   const id = header ? fromHeader(header) : c.req.query("last_event_id");
+  // No update has a longer id, so the channel need not be asked.
   return id && id.length <= MAX_ID_LENGTH ? id : undefined;
 }
 

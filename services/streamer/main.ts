@@ -2,6 +2,7 @@
 import { openChannel } from "../lib/channels/open.ts";
 import { serve } from "../lib/http.ts";
 import type { Log } from "../lib/log.ts";
+import { logReachability } from "../lib/reachability.ts";
 import { runTogether } from "../lib/shutdown.ts";
 import { start } from "../lib/start.ts";
 import { createStreamer } from "./app.ts";
@@ -15,6 +16,7 @@ export async function run(config: Config, { log, signal }: { log: Log; signal: A
   await runTogether(signal, [
     (signal) => hub.run(signal),
     (signal) => serve(app, { hostname: config.ip, port: config.port, signal, log }),
+    (signal) => logReachability(channel, { log, signal }),
   ]);
 }
 

@@ -46,7 +46,7 @@ export class CatchUp<T> {
     const ready: T[] = [];
     for (const { position, item } of arrived) {
       if (!this.behind && this.#isNext(position)) {
-        this.#advance(position);
+        this.#position = position;
         ready.push(item);
       } else {
         this.exists(position);
@@ -74,7 +74,7 @@ export class CatchUp<T> {
       if (!this.#isNext(position)) {
         throw new RangeError(`Cannot go on after ${format(this.#position)} with ${format(position)}`);
       }
-      this.#advance(position);
+      this.#position = position;
       ready.push(item);
     }
     this.#unsure = false;
@@ -84,11 +84,6 @@ export class CatchUp<T> {
 
   #isNext({ epoch, number }: Position): boolean {
     return epoch === this.#position.epoch && number === this.#position.number + 1;
-  }
-
-  #advance(position: Position): void {
-    this.#position = position;
-    this.#target = Math.max(this.#target, position.number);
   }
 }
 

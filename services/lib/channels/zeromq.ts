@@ -58,7 +58,6 @@ interface Subscription {
 
 export class ZeromqChannel implements Channel {
   readonly #xpubAddress: string;
-  readonly #routerAddress: string;
   readonly #requests: ZeromqRequests;
   readonly #closed = new AbortController();
   readonly #subscriptions = new Set<Subscription>();
@@ -68,8 +67,7 @@ export class ZeromqChannel implements Channel {
   constructor({ host, xpubPort, routerPort }: ZeromqChannelOptions) {
     const authority = host.includes(":") ? `[${host}]` : host;
     this.#xpubAddress = `tcp://${authority}:${xpubPort}`;
-    this.#routerAddress = `tcp://${authority}:${routerPort}`;
-    this.#requests = new ZeromqRequests(this.#routerAddress);
+    this.#requests = new ZeromqRequests(`tcp://${authority}:${routerPort}`);
     this.#prober = setInterval(() => this.#probe(), PROBE_INTERVAL_MS);
     this.#probe();
   }
@@ -114,11 +112,11 @@ export class ZeromqChannel implements Channel {
     if (this.#closed.signal.aborted) return { reachable: false, reason: "The channel is closed" };
     const silence = this.#requests.silence;
     if (silence === undefined || silence > SILENCE_MS) {
-      return { reachable: false, reason: `The forwarder at ${this.#routerAddress} does not answer` };
+      return { reachable: false, reason: "The forwarder does not answer" };
     }
     for (const { lastEcho } of this.#subscriptions) {
       if (lastEcho === undefined || performance.now() - lastEcho > SILENCE_MS) {
-        return { reachable: false, reason: `No probe comes back from the forwarder at ${this.#xpubAddress}` };
+        return { reachable: false, reason: "No probe comes back from the forwarder" };
       }
     }
     return { reachable: true };

@@ -67,7 +67,7 @@ Deno.test("ZeromqChannel: what was given up while the forwarder was away is not 
   assert.deepEqual(ids, ["urn:test:3"]);
 });
 
-Deno.test("ZeromqChannel.status() names the forwarder while it is away, and knows when it is back", async () => {
+Deno.test("ZeromqChannel.status() says when the forwarder is away, and when it is back", async () => {
   const first = await startForwarder();
   await using channel = connect(first.ports);
   await eventually("it is reachable", () => channel.status().reachable);
@@ -76,7 +76,7 @@ Deno.test("ZeromqChannel.status() names the forwarder while it is away, and know
     const now = channel.status();
     return now.reachable ? undefined : now;
   });
-  assert.ok(status.reason.includes(`tcp://127.0.0.1:${first.ports.ROUTER_PORT}`));
+  assert.match(status.reason, /forwarder does not answer/);
   await using _second = await startForwarder(first.ports);
   await eventually("it is back", () => channel.status().reachable);
 });

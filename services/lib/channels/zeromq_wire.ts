@@ -131,9 +131,15 @@ export function decodeRequest(frames: readonly Uint8Array[]): AddressedRequest {
   }
 }
 
+/** How many frames follow each verb. */
+const ARGUMENTS: ReadonlyMap<string, number> = new Map([["publish", 2], ["history", 2], ["locate", 1], [
+  "probe",
+  1,
+]]);
+
 function parseRequest([verb, ...args]: string[]): Request {
   const [first = "", second = ""] = args;
-  const wanted = { publish: 2, history: 2, locate: 1, probe: 1 }[verb ?? ""];
+  const wanted = ARGUMENTS.get(verb ?? "");
   if (wanted === undefined) throw new WireError("A request must be publish, history, locate or probe");
   if (args.length !== wanted) throw new WireError(`A ${verb} request must have ${wanted} frames`);
   switch (verb) {
@@ -199,7 +205,7 @@ const demoFrame = v.object({
 });
 
 function isDemoFrame(value: unknown): value is v.InferInput<typeof demoFrame> {
-  return v.is(demoFrame, value);
+  return v.is(demoFrame, value) && !("topic" in value) && !("topics" in value);
 }
 
 function fromDemoFrame({ event, message, urgent, level }: v.InferInput<typeof demoFrame>): Update {
