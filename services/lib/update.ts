@@ -86,7 +86,7 @@ const updateSchema = v.object({
     v.safeInteger(WANTED_RETRY),
     v.minValue(0, WANTED_RETRY),
   )),
-}, (issue) => issue.expected.startsWith('"') ? "is missing" : "must be an object");
+}, "must be an object");
 
 /**
  * Returns the update that a value describes, with nothing in it that an update does not have.

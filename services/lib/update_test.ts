@@ -68,14 +68,14 @@ Deno.test("parseUpdate() refuses what is no object", () => {
 
 const LONG = "x".repeat(MAX_NAME_LENGTH + 1);
 const BAD_FIELDS: readonly [field: string, value: unknown, message: RegExp][] = [
-  ["id", undefined, /id is missing/],
+  ["id", undefined, /id must be a string/],
   ["id", null, /id .*string/],
   ["id", 1, /id .*string/],
   ["id", "", /id must not be empty/],
   ["id", "x".repeat(MAX_ID_LENGTH + 1), /id must have at most 1024 characters/],
   ["id", "earliest", /id must not be "earliest"/],
   ["id", "#x", /id must not .*start with "#"/],
-  ["topics", undefined, /topics is missing/],
+  ["topics", undefined, /topics must be a list/],
   ["topics", "/a", /topics must be a list of one topic at least/],
   ["topics", [], /: topics\.0 /],
   ["topics", ["/a", ""], /topics\.1 must not be empty/],
@@ -84,7 +84,7 @@ const BAD_FIELDS: readonly [field: string, value: unknown, message: RegExp][] = 
   ["topics", ["*"], /topics\.0 must not be "\*"/],
   ["topics", ["/a", "*"], /topics\.1 must not be "\*"/],
   ["topics", Array(MAX_TOPICS + 1).fill("/a"), /topics must have at most 1000 topics/],
-  ["data", undefined, /data is missing/],
+  ["data", undefined, /data must be a string/],
   ["data", null, /data .*string/],
   ["data", { a: 1 }, /data .*string/],
   ["type", "", /type must not be empty/],
