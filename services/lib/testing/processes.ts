@@ -65,7 +65,12 @@ export function startProcess(
     return status;
   })();
   const kill = (signal: Deno.Signal) => {
-    if (!gone) child.kill(signal);
+    try {
+      child.kill(signal);
+    } catch (error) {
+      // It has ended already, which is all that the signal could have brought about.
+      if (!(error instanceof TypeError)) throw error;
+    }
   };
   return {
     entries,
