@@ -2,7 +2,7 @@
 import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
 import type { Channel } from "../lib/channel.ts";
-import { type App, createApp, originOption, problem } from "../lib/http.ts";
+import { type App, createApp, problem } from "../lib/http.ts";
 import type { Log } from "../lib/log.ts";
 import { escapeAttribute, readPage, serveFiles, servePage } from "../lib/pages.ts";
 import type { Config } from "./config.ts";
@@ -31,7 +31,7 @@ export async function createBroadcaster({ config, channel, log }: BroadcasterOpt
   app.use(
     "/event/*",
     cors({
-      origin: originOption(config.corsOrigins),
+      origin: config.corsOrigins,
       allowMethods: ["POST"],
       exposeHeaders: ["Retry-After"],
       maxAge: 86_400,

@@ -1,14 +1,13 @@
 /** The settings of the broadcaster. */
 import { CHANNEL_SETTINGS } from "../lib/channels/open.ts";
-import { address, logLevel, origins, pageUrl, port, type SettingsOf } from "../lib/env.ts";
+import { COMMON_SETTINGS, origins, pageUrl, port, type SettingsOf } from "../lib/env.ts";
 
 export const SETTINGS = {
-  ip: address("IP", "127.0.0.1"),
+  ...COMMON_SETTINGS,
   port: port("PORT", 8000),
   ...CHANNEL_SETTINGS,
   loggerUrl: pageUrl("LOGGER_URL", "http://127.0.0.1:8002/logger/"),
   corsOrigins: origins("CORS_ORIGINS", "*"),
-  logLevel: logLevel("LOG_LEVEL", "info"),
 };
 
 export type Config = SettingsOf<typeof SETTINGS>;

@@ -3,25 +3,29 @@
  * tells the subscribers and acknowledges: what was acknowledged is stored, and what is shown has its number.
  */
 import { Router, type Socket, XPublisher, XSubscriber } from "zeromq";
-import type { Position } from "../lib/channels/catch_up.ts";
 import { HistoryLostError } from "../lib/channel.ts";
+import type { Position } from "../lib/channels/position.ts";
 import { drain, Pacer, SOCKET_OPTIONS } from "../lib/channels/zeromq_receive.ts";
 import {
   type AddressedRequest,
-  decodePublication,
   decodeRequest,
-  encodeBroadcast,
+  decodeXsub,
+  encodeEnd,
+  encodeLocated,
+  encodePage,
   encodeProbe,
+  encodePublished,
   encodeReply,
-  formatCursor,
-  MAX_MESSAGE_BYTES,
+  encodeUpdate,
+  MAX_FRAME_BYTES,
   type Reply,
-  type Request,
+  type RouterRequest,
   WireError,
 } from "../lib/channels/zeromq_wire.ts";
 import { type Log, messageOf } from "../lib/log.ts";
 import { StartError } from "../lib/start.ts";
-import type { Publication, Stored, UpdateLog } from "./update_log.ts";
+import type { Update } from "../lib/update.ts";
+import type { AppendRequest, AppendResult, UpdateLog } from "./update_log.ts";
 
 export interface BrokerOptions {
   /** Address to bind, without brackets. */
@@ -53,7 +57,7 @@ const REPORT_INTERVAL_MS = 1000;
 const BOUND_SOCKET_OPTIONS = {
   ...SOCKET_OPTIONS,
   linger: LINGER_MS,
-  maxMessageSize: MAX_MESSAGE_BYTES,
+  maxMessageSize: MAX_FRAME_BYTES,
   // A bounded mark lets one hostile connection abort the process inside libzmq (zeromq/libzmq#4364, #4841).
   // What bounds the memory is that every turn takes all that has arrived, and the size of one message.
   receiveHighWaterMark: 0,
@@ -66,9 +70,7 @@ interface Sockets {
 }
 
 /** A request from ROUTER, with the frame that names who sent it. */
-interface PeerRequest extends AddressedRequest {
-  readonly peer: Uint8Array;
-}
+type PeerRequest = AddressedRequest & { readonly peer: Uint8Array };
 
 export class Broker implements Disposable {
   /** The ports that are open. */
@@ -124,78 +126,71 @@ export class Broker implements Disposable {
     // What arrives here are subscriptions, which ØMQ has acted upon already; unread they would pile up.
     const subscribed = await drain(xpub, TURN_LIMIT);
 
+    const updates = published.flatMap((frames) => this.#readUpdate(frames));
     const requests = asked.map(readRequest);
-    const before = this.#updates.end;
-    const stored = await this.#store([
-      ...published.flatMap((frames) => this.#readPublication(frames)),
-      ...requests.flatMap(publicationOf),
+    const publishes = requests.filter(({ request }) => request?.verb === "publish");
+    let end = this.#updates.end;
+    const results = await this.#append([
+      ...updates.map((update) => ({ update })),
+      ...publishes.map(({ request }) => request as RouterRequest & { verb: "publish" }),
     ]);
-    await this.#answer(requests, stored, before);
+    const resultOf = new Map(publishes.map((each, index) => [each, results[updates.length + index]]));
+
+    // A probe is answered with the end that it would have seen alone: "from now on" must include an update that
+    // the same client publishes right after it, though both are taken in one turn.
+    end = results[updates.length - 1]?.position ?? end;
+    for (const each of requests) {
+      const result = resultOf.get(each);
+      if (result?.known === false) end = result.position;
+      await this.#answer(each, result, end);
+    }
     this.#refused.report();
     return published.length + asked.length + subscribed.length > 0;
   }
 
-  /** Stores all in one step, and shows the subscribers what is new. */
-  async #store(publications: readonly Publication[]): Promise<Stored[]> {
-    if (publications.length === 0) return [];
-    const stored = this.#updates.append(publications);
-    for (const { position, topic, json, known } of stored) {
-      if (!known) await this.#sockets.xpub.send(encodeBroadcast(topic, formatCursor(position), json));
+  /** Stores all in one step, and then shows the subscribers what is new. */
+  async #append(requests: readonly AppendRequest[]): Promise<AppendResult[]> {
+    if (requests.length === 0) return [];
+    const results = this.#updates.append(requests);
+    for (const result of results) {
+      if (!result.known) await this.#sockets.xpub.send(encodeUpdate(result.topic, result));
     }
-    return stored;
+    return results;
   }
 
-  /**
-   * Answers requests in the order in which they came. What was stored for the publishes among them stands at the
-   * end of `stored`, in their order; `before` is where the log ended before this turn.
-   */
-  async #answer(
-    requests: readonly PeerRequest[],
-    stored: readonly Stored[],
-    before: Position,
-  ): Promise<void> {
-    const publishes =
-      requests.filter(({ request }) => "verb" in request && request.verb === "publish").length;
-    const rest = stored.slice(stored.length - publishes).values();
-    // A probe is answered with the end that it would have seen alone: "from now on" must include an update that
-    // the same client publishes right after it, though both are taken in one turn.
-    let end = stored.slice(0, stored.length - publishes).at(-1)?.position ?? before;
-    for (const from of requests) {
-      const { request } = from;
-      if (request instanceof WireError) {
-        this.#refused.count("ROUTER", request);
-        await this.#reply(from, { ok: false, code: "invalid", reason: request.message });
-      } else if (request.verb === "publish") {
-        const { position, json, known } = rest.next().value as Stored;
-        if (!known) end = position;
-        await this.#reply(from, { ok: true, payload: [formatCursor(position), ...(known ? [json] : [])] });
-      } else if (request.verb === "probe") {
-        await this.#reply(from, { ok: true, payload: [formatCursor(end)] });
-        await this.#sockets.xpub.send(encodeProbe(end, request.nonce));
-      } else {
-        await this.#reply(from, this.#read(request));
-      }
+  /** Answers a request; `result` is what was stored for it, `end` where the log ended when its turn came. */
+  async #answer(from: PeerRequest, result: AppendResult | undefined, end: Position): Promise<void> {
+    const { request } = from;
+    if (request === undefined) {
+      this.#refused.count("ROUTER", from.error);
+      return await this.#reply(from, { ok: false, code: "invalid", reason: from.error.message });
+    }
+    if (request.verb === "probe") await this.#sockets.xpub.send(encodeProbe(end, request.nonce));
+    await this.#reply(from, this.#replyTo(request, result, end));
+  }
+
+  #replyTo(request: RouterRequest, result: AppendResult | undefined, end: Position): Reply {
+    switch (request.verb) {
+      case "publish":
+        if (result === undefined) throw new Error("A publish was not stored, and nothing said why");
+        return encodePublished(result.position, result.known ? result.json : undefined);
+      case "probe":
+        return encodeEnd(end);
+      case "locate":
+        return encodeLocated(this.#updates.locate(request.id));
+      case "history":
+        try {
+          return encodePage(this.#updates.end, this.#updates.read(request.after, request.limit));
+        } catch (error) {
+          if (!(error instanceof HistoryLostError)) throw error;
+          return { ok: false, code: "history-lost", reason: error.message };
+        }
     }
   }
 
-  #read(request: Request & { verb: "locate" | "history" }): Reply {
-    if (request.verb === "locate") {
-      const position = this.#updates.locate(request.id);
-      return { ok: true, payload: [position ? formatCursor(position) : ""] };
-    }
+  #readUpdate(frames: Uint8Array[]): Update[] {
     try {
-      const page = this.#updates.read(request.after, request.limit);
-      const frames = page.flatMap(({ position, json }) => [formatCursor(position), json]);
-      return { ok: true, payload: [formatCursor(this.#updates.end), ...frames] };
-    } catch (error) {
-      if (!(error instanceof HistoryLostError)) throw error;
-      return { ok: false, code: "history-lost", reason: error.message };
-    }
-  }
-
-  #readPublication(frames: Uint8Array[]): Publication[] {
-    try {
-      return [{ update: decodePublication(frames) }];
+      return [decodeXsub(frames)];
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
       this.#refused.count("XSUB", error);
@@ -246,11 +241,6 @@ class RefusedFrames {
 
 function readRequest([peer, ...frames]: Uint8Array[]): PeerRequest {
   return { peer: peer as Uint8Array, ...decodeRequest(frames) };
-}
-
-function publicationOf({ request }: PeerRequest): Publication[] {
-  if (request instanceof WireError || request.verb !== "publish") return [];
-  return [{ update: request.update, requestKey: request.requestKey }];
 }
 
 /** Binds a socket and returns its port. */

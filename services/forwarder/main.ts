@@ -1,12 +1,11 @@
 /** The forwarder: owns the order and the history of all updates, and relays them between its ØMQ sockets. */
 import { createApp, serve } from "../lib/http.ts";
-import type { Log } from "../lib/log.ts";
 import { runTogether } from "../lib/shutdown.ts";
-import { start } from "../lib/start.ts";
+import { type RunContext, start } from "../lib/start.ts";
 import { type Config, SETTINGS } from "./config.ts";
 import { UpdateLog } from "./update_log.ts";
 
-export async function run(config: Config, { log, signal }: { log: Log; signal: AbortSignal }): Promise<void> {
+export async function run(config: Config, { log, signal }: RunContext): Promise<void> {
   // Imported here, so that the runtime was checked before the native code loads.
   const { Broker } = await import("./broker.ts");
   using updates = new UpdateLog();
@@ -18,9 +17,9 @@ export async function run(config: Config, { log, signal }: { log: Log; signal: A
   ]);
 }
 
-async function serveHealth({ ip, port }: Config, context: { log: Log; signal: AbortSignal }): Promise<void> {
+async function serveHealth({ ip, port }: Config, context: RunContext): Promise<void> {
   if (port === undefined) return;
-  const app = createApp({ log: context.log, ready: () => ({ reachable: true }) });
+  const app = createApp(context);
   await serve(app, { hostname: ip, port, ...context });
 }
 

@@ -1,36 +1,31 @@
 /**
  * The ordered history of updates: it numbers them, remembers which request stored which, and finds them again.
- * It lives in memory as long as the process does.
+ * It lives in memory as long as the process does; in SQLite all the same, whose transactions and indexes stay
+ * what they are when the history moves to a file.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import type { Position } from "../lib/channels/catch_up.ts";
+import type { Position } from "../lib/channels/position.ts";
+import type { StoredUpdate } from "../lib/channels/zeromq_wire.ts";
 import { HistoryLostError } from "../lib/channel.ts";
 import type { Update } from "../lib/update.ts";
 
 /** An update that wants to be stored. */
-export interface Publication {
+export interface AppendRequest {
   readonly update: Update;
-  /** Two publications with one key are one. */
+  /** Two requests with one key store one update. */
   readonly requestKey?: string;
 }
 
-/** An update as it is read from the log. */
-export interface Logged {
-  readonly position: Position;
-  /** The update as JSON, as every subscriber will see it. */
-  readonly json: string;
-}
-
-/** What became of a publication. */
-export interface Stored extends Logged {
+/** What became of a request. */
+export interface AppendResult extends StoredUpdate {
   /** The canonical topic. */
   readonly topic: string;
-  /** Whether an earlier publication with the same key had stored it; the rest is then what that one stored. */
+  /** Whether an earlier request with the same key had stored it; the rest is then what that one stored. */
   readonly known: boolean;
 }
 
 export interface UpdateLogOptions {
-  /** How many updates are kept at least. */
+  /** How many updates are kept at most. */
   readonly keep?: number;
 }
 
@@ -44,8 +39,8 @@ const SCHEMA = `
   CREATE INDEX updates_by_id ON updates (id, number);
 `;
 
-/** Bytes of JSON in one read; a page of large updates is shorter than a page of small ones. */
-const READ_BYTES = 1024 * 1024;
+/** Characters of JSON in one read: a page of large updates is shorter than a page of small ones. */
+const READ_CHARACTERS = 1024 * 1024;
 
 export class UpdateLog implements Disposable {
   /** Names this log, so that a cursor of another one is noticed. */
@@ -78,14 +73,14 @@ export class UpdateLog implements Disposable {
   }
 
   /** Stores all of them, or throws and stores none. Returns one answer for each, in their order. */
-  append(publications: readonly Publication[]): Stored[] {
+  append(requests: readonly AppendRequest[]): AppendResult[] {
     const before = this.#newest;
     this.#database.exec("BEGIN");
     try {
-      const stored = publications.map((publication) => this.#appendOne(publication));
+      const results = requests.map((request) => this.#appendOne(request));
       this.#forget();
       this.#database.exec("COMMIT");
-      return stored;
+      return results;
     } catch (error) {
       this.#newest = before;
       this.#database.exec("ROLLBACK");
@@ -98,15 +93,15 @@ export class UpdateLog implements Disposable {
    *
    * @throws {HistoryLostError} when the position is older than what is kept, or not of this log.
    */
-  read(after: Position | "earliest", limit: number): Logged[] {
+  read(after: Position | "earliest", limit: number): StoredUpdate[] {
     const start = after === "earliest" ? this.#oldest - 1 : this.#numberOf(after);
-    const page: Logged[] = [];
-    let bytes = 0;
+    const page: StoredUpdate[] = [];
+    let characters = 0;
     for (const row of this.#statements.read.iterate(start)) {
       const { number, json } = row as { number: number; json: string };
       page.push({ position: this.#at(number), json });
-      bytes += json.length;
-      if (page.length >= limit || bytes >= READ_BYTES) break;
+      characters += json.length;
+      if (page.length >= limit || characters >= READ_CHARACTERS) break;
     }
     return page;
   }
@@ -121,7 +116,7 @@ export class UpdateLog implements Disposable {
     this.#database.close();
   }
 
-  #appendOne({ update, requestKey }: Publication): Stored {
+  #appendOne({ update, requestKey }: AppendRequest): AppendResult {
     const first = requestKey === undefined
       ? undefined
       : this.#statements.byKey.get(requestKey) as { number: number; json: string } | undefined;

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { HistoryLostError } from "../lib/channel.ts";
 import { numberedUpdate } from "../lib/testing/fixtures.ts";
-import { type Publication, UpdateLog } from "./update_log.ts";
+import { type AppendRequest, UpdateLog } from "./update_log.ts";
 
-function publications(...numbers: number[]): Publication[] {
+function requests(...numbers: number[]): AppendRequest[] {
   return numbers.map((number) => ({ update: numberedUpdate(number) }));
 }
 
@@ -14,7 +14,7 @@ function numbersIn(page: readonly { json: string }[]): number[] {
 Deno.test("UpdateLog.append() numbers updates from 1 on, without holes", () => {
   using log = new UpdateLog();
   assert.equal(log.end.number, 0);
-  const stored = [...log.append(publications(7, 8)), ...log.append(publications(9))];
+  const stored = [...log.append(requests(7, 8)), ...log.append(requests(9))];
   assert.deepEqual(
     stored.map(({ position }) => position),
     [1, 2, 3].map((number) => ({ epoch: log.epoch, number })),
@@ -38,18 +38,18 @@ Deno.test("UpdateLog.append() stores one update per request key, within a batch 
 
 Deno.test("UpdateLog.append() stores nothing of a batch that fails, and its numbers are not used up", () => {
   using log = new UpdateLog();
-  log.append(publications(1));
+  log.append(requests(1));
   const broken = { ...numberedUpdate(3), id: null as unknown as string };
-  assert.throws(() => log.append([...publications(2), { update: broken }]));
+  assert.throws(() => log.append([...requests(2), { update: broken }]));
   assert.equal(log.end.number, 1);
-  log.append(publications(4));
+  log.append(requests(4));
   assert.deepEqual(numbersIn(log.read("earliest", 10)), [1, 4]);
   assert.equal(log.end.number, 2);
 });
 
 Deno.test("UpdateLog.read() pages by count and by size", () => {
   using log = new UpdateLog();
-  log.append(publications(1, 2, 3));
+  log.append(requests(1, 2, 3));
   const [first] = log.read("earliest", 1);
   assert.deepEqual(numbersIn(log.read(first!.position, 1)), [2]);
   log.append(
@@ -60,7 +60,7 @@ Deno.test("UpdateLog.read() pages by count and by size", () => {
 
 Deno.test("UpdateLog.read() says when history is lost: too old, another log, from the future", () => {
   using log = new UpdateLog({ keep: 2 });
-  log.append(publications(1, 2, 3, 4));
+  log.append(requests(1, 2, 3, 4));
   const { epoch } = log;
   assert.throws(() => log.read({ epoch, number: 1 }, 10), HistoryLostError);
   assert.throws(() => log.read({ epoch, number: 5 }, 10), HistoryLostError);
@@ -71,7 +71,7 @@ Deno.test("UpdateLog.read() says when history is lost: too old, another log, fro
 
 Deno.test("UpdateLog.locate() finds the first kept update of an id", () => {
   using log = new UpdateLog({ keep: 2 });
-  log.append(publications(1, 2, 1));
+  log.append(requests(1, 2, 1));
   assert.equal(log.locate("urn:test:1")?.number, 3);
   assert.equal(log.locate("urn:test:2")?.number, 2);
   assert.equal(log.locate("urn:test:3"), undefined);

@@ -112,8 +112,8 @@ export function pageUrl(name: string, fallback: string): Setting<string> {
   });
 }
 
-/** `*`, or web origins separated by commas. */
-export function origins(name: string, fallback: string): Setting<"*" | readonly string[]> {
+/** `*`, or web origins separated by commas: what Hono's CORS middleware takes. */
+export function origins(name: string, fallback: string): Setting<"*" | string[]> {
   return setting(name, fallback, (text) => {
     if (text === "*") return "*";
     const list = text.split(",").map((origin) => origin.trim()).filter((origin) => origin !== "");
@@ -143,6 +143,12 @@ export function choice<T extends string>(name: string, choices: readonly T[], fa
     return chosen;
   });
 }
+
+/** What every service has to be told. */
+export const COMMON_SETTINGS = {
+  ip: address("IP", "127.0.0.1"),
+  logLevel: logLevel("LOG_LEVEL", "info"),
+};
 
 function setting<T>(name: string, fallback: string, parse: (text: string) => T): Setting<T> {
   return { name, default: fallback, parse: (text) => parse(text ?? fallback) };

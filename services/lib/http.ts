@@ -7,7 +7,7 @@ import { secureHeaders } from "hono/secure-headers";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { STATUS_CODES } from "node:http";
 import { type ChannelStatus, ChannelUnavailableError } from "./channel.ts";
-import { type Log, messageOf } from "./log.ts";
+import { type Log, messageOf, stackOf } from "./log.ts";
 import { aborted, pause } from "./shutdown.ts";
 import { StartError } from "./start.ts";
 
@@ -15,8 +15,8 @@ export type App = Hono<{ Variables: RequestIdVariables }>;
 
 export interface AppOptions {
   readonly log: Log;
-  /** Whether the service can do its work now; `GET /readyz` answers it. */
-  readonly ready: () => ChannelStatus;
+  /** Whether the service can do its work now; `GET /readyz` answers it. Default: always. */
+  readonly ready?: () => ChannelStatus;
 }
 
 /** An app that answers `/healthz` and `/readyz`, and every error as a problem document. */
@@ -43,15 +43,15 @@ export function createApp({ log, ready }: AppOptions): App {
     const fields = { method: c.req.method, path: c.req.path, requestId: c.get("requestId") };
     if (error instanceof ChannelUnavailableError) {
       log.warn(error.message, fields);
-      return problem(c, 503, "The channel did not acknowledge the update; try again", { "Retry-After": "1" });
+      return problem(c, 503, "The channel did not answer in time; try again", { "Retry-After": "1" });
     }
-    log.error(`Cannot answer: ${messageOf(error)}`, fields);
+    log.error(`Cannot answer: ${messageOf(error)}`, { ...fields, stack: stackOf(error) });
     return problem(c, 500, "The service failed to answer; its log says why");
   });
   app.get("/healthz", (c) => c.json({ status: "ok" }, 200, { "Cache-Control": "no-store" }));
   app.get("/readyz", (c) => {
-    const status = ready();
-    if (!status.reachable) return problem(c, 503, status.reason);
+    const status = ready?.();
+    if (status?.reachable === false) return problem(c, 503, status.reason);
     return c.json({ status: "ready" }, 200, { "Cache-Control": "no-store" });
   });
   return app;
@@ -122,9 +122,4 @@ export async function serve(app: App, options: ServeOptions): Promise<void> {
 function browsable(hostname: string): string {
   if (hostname === "0.0.0.0" || hostname === "::") return "localhost";
   return hostname.includes(":") ? `[${hostname}]` : hostname;
-}
-
-/** What Hono's CORS middleware makes of the setting: a list answers an origin in it, and no other one. */
-export function originOption(origins: "*" | readonly string[]): string | string[] {
-  return origins === "*" ? "*" : [...origins];
 }

@@ -1,12 +1,12 @@
 /**
- * The log of a process: one JSON object per line on standard error, for whatever collects it.
+ * The log of a process: records, one JSON object per line on standard error, for whatever collects them.
  *
  * Never log an update's data, a token or a key: the log is read by more people than the data is meant for.
  */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Facts about an entry; they become members of the JSON object. */
+/** Facts about a record; they become members of the JSON object. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** One function per level. The message is a sentence for an operator. */
@@ -26,8 +26,8 @@ export function createLog({ service, level, write = writeToStderr }: LogOptions)
   const lowest = LOG_LEVELS.indexOf(level);
   const writerOf = (level: LogLevel) => (message: string, fields: LogFields = {}) => {
     if (LOG_LEVELS.indexOf(level) < lowest) return;
-    const entry = { ...fields, time: new Date().toISOString(), level, service, message };
-    write(`${JSON.stringify(entry)}\n`);
+    const record = { ...fields, time: new Date().toISOString(), level, service, message };
+    write(`${JSON.stringify(record)}\n`);
   };
   return {
     debug: writerOf("debug"),
@@ -37,7 +37,7 @@ export function createLog({ service, level, write = writeToStderr }: LogOptions)
   };
 }
 
-/** Tells the person at the terminal something that is no log entry, such as where to point a browser. */
+/** Tells the person at the terminal something that is no record, such as where to point a browser. */
 export function announce(line: string): void {
   writeAll(Deno.stdout, `${line}\n`);
 }
@@ -50,6 +50,11 @@ function writeToStderr(line: string): void {
 function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
   let rest = encoder.encode(text);
   while (rest.length > 0) rest = rest.subarray(stream.writeSync(rest));
+}
+
+/** Where whatever was thrown comes from. */
+export function stackOf(error: unknown): string | undefined {
+  return error instanceof Error ? error.stack : undefined;
 }
 
 /** The message of whatever was thrown. */

@@ -39,29 +39,22 @@ export function escapeAttribute(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;");
 }
 
-/** Answers `path` with the page. `connectSources` are the origins it may fetch from besides its own. */
-export function servePage(
-  app: App,
-  path: string,
-  page: string,
-  connectSources: readonly string[] = [],
-): void {
-  const policy = [
-    "default-src 'none'",
-    "script-src 'self'",
-    "style-src 'self'",
-    "img-src 'self' data:",
-    `connect-src ${["'self'", ...connectSources].join(" ")}`,
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-    "require-trusted-types-for 'script'",
-  ].join("; ");
-  app.get(
-    path,
-    etag(),
-    (c) => c.html(page, 200, { "Content-Security-Policy": policy, "Cache-Control": "no-cache" }),
-  );
+/**
+ * Answers `path` with the page. Its policy stands in the page, for hosts that send none; as a header it applies
+ * from the first byte, and can forbid other sites to frame the page, which an element cannot.
+ *
+ * @throws {StartError} when the page has no policy.
+ */
+export function servePage(app: App, path: string, page: string): void {
+  const [, policy] = /<meta http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(page) ?? [];
+  if (policy === undefined) {
+    throw new StartError(`Cannot serve ${path}: the page has no Content-Security-Policy`);
+  }
+  const headers = {
+    "Content-Security-Policy": `${policy}; frame-ancestors 'none'`,
+    "Cache-Control": "no-cache",
+  };
+  app.get(path, etag(), (c) => c.html(page, 200, headers));
 }
 
 /** The names of the files in a folder below `static/`. */

@@ -1,7 +1,28 @@
-/** Tells the operator when the channel is lost and when it is back; probes only tell who asks. */
-import type { Channel } from "./channel.ts";
+/** What to do about a channel that cannot be reached: try again, and tell the operator. */
+import { type Channel, ChannelUnavailableError } from "./channel.ts";
 import type { Log } from "./log.ts";
 import { pause } from "./shutdown.ts";
+
+/** Milliseconds before an unreachable channel is asked again, besides what the asking itself takes. */
+const RETRY_MS = 100;
+
+/**
+ * Repeats an action that fails because the channel is away, until it succeeds.
+ *
+ * @throws the reason of the signal when it aborts before that, and every other failure of the action.
+ */
+export async function whenReachable<T>(action: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  while (true) {
+    signal.throwIfAborted();
+    try {
+      return await action();
+    } catch (error) {
+      if (!(error instanceof ChannelUnavailableError)) throw error;
+    }
+    // Some refusals come at once, and without a pause nothing else of the process would have its turn.
+    await pause(RETRY_MS, signal);
+  }
+}
 
 export interface ReachabilityOptions {
   readonly log: Log;
@@ -10,7 +31,7 @@ export interface ReachabilityOptions {
   readonly intervalMs?: number;
 }
 
-/** Writes each change to the log until the signal aborts. */
+/** Writes to the log when the channel is lost and when it is back; probes only tell who asks. */
 export async function logReachability(
   channel: Channel,
   { log, signal, intervalMs = 1000 }: ReachabilityOptions,

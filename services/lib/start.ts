@@ -4,7 +4,7 @@
  * in by `main.ts`, the only file that may touch it.
  */
 import { type Environment, readSettings, type Setting, SettingsError, type SettingsOf } from "./env.ts";
-import { createLog, type Log, type LogLevel, messageOf } from "./log.ts";
+import { createLog, type Log, type LogLevel, messageOf, stackOf } from "./log.ts";
 
 /** The first Deno on which the ØMQ addon neither fails to load nor stalls. */
 export const MINIMUM_DENO = "2.9.0";
@@ -20,11 +20,18 @@ export const EXIT_BAD_SETTINGS = 2;
 
 type Settings = Readonly<Record<string, Setting<unknown>>> & { readonly logLevel: Setting<LogLevel> };
 
+/** What a running service is handed besides its settings. */
+export interface RunContext {
+  readonly log: Log;
+  /** Aborts when the service has to end. */
+  readonly signal: AbortSignal;
+}
+
 export interface Service<S extends Settings> {
   readonly name: string;
   readonly settings: S;
   /** Resolves when the signal has aborted and all is closed; rejects with what made it impossible to go on. */
-  run(config: SettingsOf<S>, context: { log: Log; signal: AbortSignal }): Promise<void>;
+  run(config: SettingsOf<S>, context: RunContext): Promise<void>;
 }
 
 /** What a service needs of its process; `Deno` is one. */
@@ -60,28 +67,32 @@ async function runToExitCode<S extends Settings>(service: Service<S>, process: P
     return EXIT_BAD_SETTINGS;
   }
   const log = createLog({ service: service.name, level: config.logLevel as LogLevel });
-  const ended = new AbortController();
-  for (const name of END_SIGNALS) process.addSignalListener(name, () => end(name));
-
-  function end(name: string): void {
-    // Asked twice, or too slow to end: whoever sent the signal does not want to wait.
-    if (ended.signal.aborted) process.exit(EXIT_FAILURE);
-    log.info("Ending", { signal: name });
-    ended.abort();
-    setTimeout(() => {
-      log.error(`Not ended within ${GRACE_MS} ms`);
-      process.exit(EXIT_FAILURE);
-    }, GRACE_MS);
-  }
-
   try {
-    await service.run(config, { log, signal: ended.signal });
+    await service.run(config, { log, signal: endSignal(process, log) });
     return 0;
   } catch (error) {
-    log.error(messageOf(error));
-    if (!(error instanceof StartError) && error instanceof Error) log.debug("Trace", { stack: error.stack });
+    // Where an unexpected failure comes from is what its finder needs; the others say what to mend.
+    log.error(messageOf(error), error instanceof StartError ? {} : { stack: stackOf(error) });
     return EXIT_FAILURE;
   }
+}
+
+/** A signal that aborts when the process is told to end. It then has to end in time, or is ended. */
+function endSignal(process: Process, log: Log): AbortSignal {
+  const ended = new AbortController();
+  for (const name of END_SIGNALS) {
+    process.addSignalListener(name, () => {
+      // Asked twice: whoever sent the signal does not want to wait.
+      if (ended.signal.aborted) process.exit(EXIT_FAILURE);
+      log.info("Ending", { signal: name });
+      ended.abort();
+      setTimeout(() => {
+        log.error(`Not ended within ${GRACE_MS} ms`);
+        process.exit(EXIT_FAILURE);
+      }, GRACE_MS);
+    });
+  }
+  return ended.signal;
 }
 
 function isOlder(version: string, minimum: string): boolean {

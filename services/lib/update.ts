@@ -9,7 +9,7 @@ import { v7 as uuidv7 } from "uuid";
 
 /** One message. Immutable once published. */
 export interface Update {
-  /** Unique name of the update, an IRI; the SSE `id` and so the cursor that a client resumes from. */
+  /** Unique name of the update, an IRI; the SSE `id` and so where a client resumes. */
   readonly id: string;
   /** The first is canonical, the others are alternates. */
   readonly topics: readonly [string, ...string[]];

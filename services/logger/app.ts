@@ -10,7 +10,7 @@ export interface LoggerOptions {
 }
 
 export async function createLogger({ config: { eventsUrl }, log }: LoggerOptions): Promise<App> {
-  const app = createApp({ log, ready: () => ({ reachable: true }) });
+  const app = createApp({ log });
   const sources = /^https?:/i.test(eventsUrl) ? [new URL(eventsUrl).origin] : [];
   const page = await readPage("logger/index.html", {
     'content="/events"': `content="${escapeAttribute(eventsUrl)}"`,
@@ -18,7 +18,7 @@ export async function createLogger({ config: { eventsUrl }, log }: LoggerOptions
   });
   app.get("/", (c) => c.redirect("/logger/"));
   app.get("/logger", (c) => c.redirect("/logger/"));
-  servePage(app, "/logger/", page, sources);
+  servePage(app, "/logger/", page);
   const files = await listFiles("logger");
   serveFiles(app, "/logger", "logger", files.filter((file) => file !== "index.html"));
   return app;

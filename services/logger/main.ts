@@ -1,11 +1,11 @@
 /** The logger: serves the page that shows updates as they come. Any static host can take its place. */
 import { serve } from "../lib/http.ts";
-import { announce, type Log } from "../lib/log.ts";
-import { start } from "../lib/start.ts";
+import { announce } from "../lib/log.ts";
+import { type RunContext, start } from "../lib/start.ts";
 import { createLogger } from "./app.ts";
 import { type Config, SETTINGS } from "./config.ts";
 
-export async function run(config: Config, { log, signal }: { log: Log; signal: AbortSignal }): Promise<void> {
+export async function run(config: Config, { log, signal }: RunContext): Promise<void> {
   await serve(await createLogger({ config, log }), {
     hostname: config.ip,
     port: config.port,

@@ -2,7 +2,7 @@
 import type { Context } from "hono";
 import { cors } from "hono/cors";
 import type { Channel } from "../lib/channel.ts";
-import { type App, createApp, originOption, problem } from "../lib/http.ts";
+import { type App, createApp, problem } from "../lib/http.ts";
 import type { Log } from "../lib/log.ts";
 import { STREAM_HEADERS } from "../lib/sse.ts";
 import { MAX_ID_LENGTH } from "../lib/update.ts";
@@ -20,7 +20,7 @@ export interface StreamerOptions {
 export function createStreamer({ config, channel, hub, log }: StreamerOptions): App {
   const app = createApp({ log, ready: () => channel.status() });
   app.use(cors({
-    origin: originOption(config.corsOrigins),
+    origin: config.corsOrigins,
     allowMethods: ["GET", "HEAD"],
     allowHeaders: ["Last-Event-ID", "Cache-Control"],
     exposeHeaders: ["Retry-After"],

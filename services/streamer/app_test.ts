@@ -18,7 +18,7 @@ interface Streamer extends AsyncDisposable {
 
 /** A streamer on a real port, over a channel inside this process. */
 function startStreamer(
-  options: Partial<HubOptions> & { corsOrigins?: "*" | readonly string[] } = {},
+  options: Partial<HubOptions> & { corsOrigins?: "*" | string[] } = {},
 ): Streamer {
   const { channel = new MemoryChannel(), corsOrigins = "*" } = options;
   const ended = new AbortController();

@@ -3,18 +3,12 @@
  * turn brought to every live subscriber as one chunk.
  *
  * A subscriber is either *live*, and then has had all that the hub dispatched, or it reads after a cursor of its
- * own (see `subscribe.ts`) until it has come up with the hub. A slow one never waits here: when it has no room,
+ * own (see `subscribe.ts`) until it has caught up with the hub. A slow one never waits here: when it has no room,
  * it stops being live and remembers its cursor, and nobody else notices.
  */
-import {
-  type Channel,
-  ChannelUnavailableError,
-  type Cursor,
-  type Entry,
-  HistoryLostError,
-} from "../lib/channel.ts";
+import { type Channel, type Cursor, type Entry, HistoryLostError } from "../lib/channel.ts";
 import type { Log } from "../lib/log.ts";
-import { pause } from "../lib/shutdown.ts";
+import { whenReachable } from "../lib/reachability.ts";
 import { concatFrames, HEARTBEAT } from "../lib/sse.ts";
 import { type Framed, frameOf, Recent } from "./recent.ts";
 import type { Subscriber } from "./subscriber.ts";
@@ -30,9 +24,6 @@ export interface HubOptions {
 
 /** Bytes of one chunk, so that a burst of large updates does not fill the memory of every stream at once. */
 const CHUNK_BYTES = 256 * 1024;
-
-/** Milliseconds before an unreachable channel is asked again, besides what the asking itself takes. */
-const RETRY_MS = 100;
 
 /** How many times within one heartbeat the hub looks which streams were silent. */
 const HEARTBEAT_LOOKS = 10;
@@ -78,12 +69,9 @@ export class Hub {
     this.#live.delete(subscriber);
   }
 
-  isLive(subscriber: Subscriber): boolean {
-    return this.#live.has(subscriber);
-  }
-
   /** Makes a subscriber live: it receives all that is dispatched after this call, and nothing from before. */
-  join(subscriber: Subscriber): void {
+  goLive(subscriber: Subscriber): void {
+    subscriber.place = "live";
     this.#live.add(subscriber);
   }
 
@@ -91,40 +79,30 @@ export class Hub {
   async run(signal: AbortSignal): Promise<void> {
     const timer = setInterval(() => this.#beat(), this.#heartbeatMs / HEARTBEAT_LOOKS);
     try {
-      let after: Cursor | "earliest" | undefined = await this.#begin(signal);
-      while (after !== undefined && !signal.aborted) after = await this.#follow(after, signal);
+      await this.#follow(signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
     } finally {
       clearInterval(timer);
       for (const subscriber of this.#subscribers) subscriber.close();
     }
   }
 
-  /** Where the channel ends when it can first be reached; undefined when the signal aborts before that. */
-  async #begin(signal: AbortSignal): Promise<Cursor | undefined> {
+  async #follow(signal: AbortSignal): Promise<void> {
+    const start = await whenReachable(() => this.#channel.latest(), signal);
+    this.recent.begin(start);
+    let after: Cursor | "earliest" = start;
     while (!signal.aborted) {
       try {
-        const end = await this.#channel.latest();
-        this.recent.begin(end);
-        return end;
+        for await (const entries of this.#channel.subscribe(after, { signal })) this.#dispatch(entries);
       } catch (error) {
-        if (!(error instanceof ChannelUnavailableError)) throw error;
-        await pause(RETRY_MS, signal);
+        if (!(error instanceof HistoryLostError)) throw error;
+        this.#log.warn("Updates were lost with the history of the channel; going on with what it keeps", {
+          reason: error.message,
+        });
+        after = "earliest";
       }
     }
-    return undefined;
-  }
-
-  /** Dispatches what comes; returns where to go on when the history that was followed is lost. */
-  async #follow(after: Cursor | "earliest", signal: AbortSignal): Promise<"earliest"> {
-    try {
-      for await (const entries of this.#channel.subscribe(after, { signal })) this.#dispatch(entries);
-    } catch (error) {
-      if (!(error instanceof HistoryLostError)) throw error;
-      this.#log.warn("Updates were lost with the history of the channel; going on with what it keeps", {
-        reason: error.message,
-      });
-    }
-    return "earliest";
   }
 
   #dispatch(entries: readonly Entry[]): void {
@@ -154,8 +132,8 @@ export class Hub {
       if (subscriber.hasRoom) {
         subscriber.write(chunk);
       } else {
-        subscriber.cursor = before;
         this.#live.delete(subscriber);
+        subscriber.place = { after: before ?? "earliest" };
       }
     }
   }

@@ -1,15 +1,14 @@
 /** The streamer: turns the channel into streams of Server-Sent Events. */
 import { openChannel } from "../lib/channels/open.ts";
 import { serve } from "../lib/http.ts";
-import type { Log } from "../lib/log.ts";
 import { logReachability } from "../lib/reachability.ts";
 import { runTogether } from "../lib/shutdown.ts";
-import { start } from "../lib/start.ts";
+import { type RunContext, start } from "../lib/start.ts";
 import { createStreamer } from "./app.ts";
 import { type Config, SETTINGS } from "./config.ts";
 import { Hub } from "./hub.ts";
 
-export async function run(config: Config, { log, signal }: { log: Log; signal: AbortSignal }): Promise<void> {
+export async function run(config: Config, { log, signal }: RunContext): Promise<void> {
   await using channel = await openChannel(config);
   const hub = new Hub({ channel, log });
   const app = createStreamer({ config, channel, hub, log });

@@ -8,33 +8,38 @@ import type { Cursor } from "../lib/channel.ts";
 /** Bytes that may wait for the client before the stream takes no more. */
 const BUFFER_BYTES = 64 * 1024;
 
+/** Where a subscriber is: it waits for its last id to be found, reads after a cursor, or has had everything. */
+export type Place = { readonly locate: string } | { readonly after: Cursor | "earliest" } | "live";
+
 export interface SubscriberOptions {
   /** The first bytes. */
   readonly preamble: Uint8Array;
+  readonly place: Place;
   /** Called whenever the stream has room, and not again before it resolves. */
-  readonly pull: (subscriber: Subscriber) => Promise<void>;
+  readonly onRoom: (subscriber: Subscriber) => Promise<void>;
   /** Called once when the stream is over, whichever side ended it. */
-  readonly ended: (subscriber: Subscriber) => void;
+  readonly onEnded: (subscriber: Subscriber) => void;
 }
 
 export class Subscriber {
   /** The body of the response. */
   readonly stream: ReadableStream<Uint8Array>;
+  /** Set by the hub when it goes live or falls behind, and by whoever writes to it in between. */
+  place: Place;
   readonly #ended = new AbortController();
   readonly #onEnded: (subscriber: Subscriber) => void;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   #lastWrite = performance.now();
-  /** The place up to which it has had everything. Kept by whoever writes; the hub leaves it be while it is live. */
-  cursor: Cursor | "earliest" | undefined;
 
-  constructor({ preamble, pull, ended }: SubscriberOptions) {
-    this.#onEnded = ended;
+  constructor({ preamble, place, onRoom, onEnded }: SubscriberOptions) {
+    this.place = place;
+    this.#onEnded = onEnded;
     this.stream = new ReadableStream<Uint8Array>({
       start: (controller) => {
         this.#controller = controller;
         controller.enqueue(preamble);
       },
-      pull: () => pull(this),
+      pull: () => onRoom(this),
       cancel: () => this.#end(),
     }, new ByteLengthQueuingStrategy({ highWaterMark: BUFFER_BYTES }));
   }

@@ -1,23 +1,13 @@
 /**
  * Joins history and live into one stream without gap or duplicate. Pure: it knows neither sockets nor time.
  *
- * The rule is short. The live side may lose messages, repeat them and show those of another history; the log
+ * The rule is short. The live side may lose messages, repeat them and show those of another epoch; the history
  * may not. So a live item goes out only when it is the very next one. Anything else is proof that something was
- * missed, and the log is read until it has been caught up with. Live items that arrive meanwhile are dropped,
- * for the log holds them: an item is committed before it is sent.
+ * missed, and the history is read until it has been caught up with. Live items that arrive meanwhile are dropped,
+ * for the history holds them: an item is committed before it is sent.
  */
 
-/** The place of an item: its number in one history, where numbers are whole, from 1 and without holes. */
-export interface Position {
-  /** Names the history; numbers of two epochs cannot be compared. */
-  readonly epoch: string;
-  readonly number: number;
-}
-
-export interface Placed<T> {
-  readonly position: Position;
-  readonly item: T;
-}
+import { formatCursor, type Position, type Positioned } from "./position.ts";
 
 export class CatchUp<T> {
   #position: Position;
@@ -42,7 +32,7 @@ export class CatchUp<T> {
   }
 
   /** Takes what arrived live; returns what may go out now. */
-  live(arrived: Iterable<Placed<T>>): T[] {
+  live(arrived: Iterable<Positioned<T>>): T[] {
     const ready: T[] = [];
     for (const { position, item } of arrived) {
       if (!this.behind && this.#isNext(position)) {
@@ -55,24 +45,26 @@ export class CatchUp<T> {
     return ready;
   }
 
-  /** Takes note that this position exists, because an item or the end of the log was seen there. */
+  /** Takes note that this position exists, because an item or the end of the history was seen there. */
   exists(position: Position): void {
-    // Perhaps a late message of the former history, perhaps the first sign of a new one: the log knows.
+    // Perhaps a late message of the former history, perhaps the first sign of a new one: the history knows.
     if (position.epoch !== this.#position.epoch) this.#unsure = true;
     else this.#target = Math.max(this.#target, position.number);
   }
 
   /**
-   * Takes a page of history that was read after {@link position}, and where the log ended at that time; returns
+   * Takes a page of history that was read after {@link position}, and where it ended at that time; returns
    * what may go out now.
    *
-   * @throws {RangeError} when the page does not follow the position: the log broke its promise.
+   * @throws {RangeError} when the page does not follow the position: the history broke its promise.
    */
-  page(items: Iterable<Placed<T>>, end: Position): T[] {
+  page(items: Iterable<Positioned<T>>, end: Position): T[] {
     const ready: T[] = [];
     for (const { position, item } of items) {
       if (!this.#isNext(position)) {
-        throw new RangeError(`Cannot go on after ${format(this.#position)} with ${format(position)}`);
+        throw new RangeError(
+          `Cannot go on after ${formatCursor(this.#position)} with ${formatCursor(position)}`,
+        );
       }
       this.#position = position;
       ready.push(item);
@@ -85,8 +77,4 @@ export class CatchUp<T> {
   #isNext({ epoch, number }: Position): boolean {
     return epoch === this.#position.epoch && number === this.#position.number + 1;
   }
-}
-
-function format({ epoch, number }: Position): string {
-  return `${epoch}-${number}`;
 }

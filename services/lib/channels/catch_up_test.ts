@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
-import { CatchUp, type Placed, type Position } from "./catch_up.ts";
+import { CatchUp } from "./catch_up.ts";
+import type { Position, Positioned } from "./position.ts";
 
 const EPOCH = "here";
 
@@ -9,11 +10,11 @@ function at(number: number, epoch = EPOCH): Position {
 }
 
 /** An item that tells its own number. */
-function item(number: number, epoch = EPOCH): Placed<number> {
+function item(number: number, epoch = EPOCH): Positioned<number> {
   return { position: at(number, epoch), item: number };
 }
 
-function items(...numbers: number[]): Placed<number>[] {
+function items(...numbers: number[]): Positioned<number>[] {
   return numbers.map((number) => item(number));
 }
 
@@ -108,7 +109,7 @@ class Model {
     assert.equal(this.#start + this.out.length, this.#length, "Not all is out");
   }
 
-  #live(arrived: readonly Placed<number>[]): void {
+  #live(arrived: readonly Positioned<number>[]): void {
     const { behind } = this.catchUp;
     const ready = this.catchUp.live(arrived);
     if (behind) assert.deepEqual(ready, [], "Something overtook the history");
@@ -134,7 +135,7 @@ class Model {
   }
 
   /** The items after the first number, up to and with the second. */
-  #items(after: number, last: number): Placed<number>[] {
+  #items(after: number, last: number): Positioned<number>[] {
     return Array.from({ length: last - after }, (_, index) => item(after + 1 + index));
   }
 }

@@ -11,6 +11,7 @@ import {
   HistoryLostError,
   type PublishOptions,
 } from "../channel.ts";
+import { aborted } from "../shutdown.ts";
 import type { Update } from "../update.ts";
 
 /** Most entries in one batch, so that a subscriber far behind does not take all history in one step. */
@@ -90,15 +91,14 @@ export class MemoryChannel implements Channel {
   }
 
   async *#follow(start: Cursor | "earliest", signal: AbortSignal): AsyncGenerator<Entry[]> {
-    const aborted = Promise.withResolvers<void>();
-    signal.addEventListener("abort", () => aborted.resolve(), { once: true });
+    const end = aborted(signal);
     let after = start;
     while (!signal.aborted) {
       const arrival = this.#arrival.promise;
       const batch = this.#read(after, BATCH_LIMIT);
       const last = batch.at(-1);
       if (last === undefined) {
-        await Promise.race([arrival, aborted.promise]);
+        await Promise.race([arrival, end]);
       } else {
         after = last.cursor;
         yield batch;

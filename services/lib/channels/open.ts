@@ -1,9 +1,7 @@
 /** Turns settings into a channel. The only file that names an adapter. */
 import type { Channel } from "../channel.ts";
 import { choice, host, port, type SettingsOf } from "../env.ts";
-
-/** Where the forwarder's sockets are when nothing else is said; both sides of each socket take it from here. */
-export const DEFAULT_PORTS = { xsub: 8300, xpub: 8301, router: 8302 } as const;
+import { DEFAULT_PORTS } from "./zeromq_wire.ts";
 
 /** What a service that uses the channel has to be told. */
 export const CHANNEL_SETTINGS = {

@@ -16,18 +16,22 @@ import {
   HistoryLostError,
   type PublishOptions,
 } from "../channel.ts";
-import { InvalidUpdateError, parseUpdate, type Update } from "../update.ts";
-import { CatchUp, type Placed, type Position } from "./catch_up.ts";
+import { whenReachable } from "../reachability.ts";
+import type { Update } from "../update.ts";
+import { CatchUp } from "./catch_up.ts";
+import { formatCursor, parseCursor, type Position, type Positioned } from "./position.ts";
 import { drain, Pacer, SOCKET_OPTIONS } from "./zeromq_receive.ts";
 import { ZeromqRequests } from "./zeromq_requests.ts";
 import {
-  type Broadcast,
-  decodeBroadcast,
-  formatCursor,
-  MAX_MESSAGE_BYTES,
+  decodeEnd,
+  decodeLocated,
+  decodePage,
+  decodePublished,
+  decodeXpub,
+  MAX_FRAME_BYTES,
   MAX_PAGE,
-  parseCursor,
   WireError,
+  type XpubMessage,
 } from "./zeromq_wire.ts";
 
 /** Milliseconds until a publish or a read is given up. */
@@ -49,18 +53,19 @@ export interface ZeromqChannelOptions {
   readonly routerPort: number;
 }
 
-/** An open subscription: a socket on XPUB, and when its last probe came back. */
-interface Subscription {
+/** A socket that listens to XPUB, one for each call of subscribe(). */
+interface Listener {
   socket: Subscriber;
-  lastEcho: number | undefined;
   openedAt: number;
+  /** When a probe of ours last came back on it. */
+  lastEcho: number | undefined;
 }
 
 export class ZeromqChannel implements Channel {
   readonly #xpubAddress: string;
   readonly #requests: ZeromqRequests;
   readonly #closed = new AbortController();
-  readonly #subscriptions = new Set<Subscription>();
+  readonly #listeners = new Set<Listener>();
   readonly #nonce = crypto.randomUUID();
   readonly #prober: ReturnType<typeof setInterval>;
 
@@ -74,12 +79,13 @@ export class ZeromqChannel implements Channel {
 
   async publish(update: Update, options: PublishOptions = {}): Promise<Entry> {
     const { requestKey = crypto.randomUUID(), signal } = options;
-    const [cursor = "", first] = await this.#requests.request(
-      { verb: "publish", requestKey, update },
-      { timeout: REQUEST_TIMEOUT_MS, signal },
+    const { position, first } = decodePublished(
+      await this.#requests.request(
+        { verb: "publish", requestKey, update },
+        { timeout: REQUEST_TIMEOUT_MS, signal },
+      ),
     );
-    const stored = first === undefined ? update : parseUpdate(JSON.parse(first));
-    return { cursor: cursor as Cursor, update: stored };
+    return { cursor: formatCursor(position), update: first ?? update };
   }
 
   subscribe(
@@ -95,13 +101,15 @@ export class ZeromqChannel implements Channel {
   }
 
   async history(after: Cursor | "earliest", { limit }: { limit: number }): Promise<Entry[]> {
-    const { items } = await this.#readHistory(after === "earliest" ? "earliest" : position(after), limit);
-    return items.map(({ item }) => item);
+    const { entries } = await this.#readPage(after === "earliest" ? "earliest" : positionOf(after), limit);
+    return entries.map(({ item }) => item);
   }
 
   async locate(id: string): Promise<Cursor | undefined> {
-    const [cursor] = await this.#requests.request({ verb: "locate", id }, { timeout: REQUEST_TIMEOUT_MS });
-    return cursor === undefined || cursor === "" ? undefined : cursor as Cursor;
+    const position = decodeLocated(
+      await this.#requests.request({ verb: "locate", id }, { timeout: REQUEST_TIMEOUT_MS }),
+    );
+    return position && formatCursor(position);
   }
 
   async latest(): Promise<Cursor> {
@@ -114,7 +122,7 @@ export class ZeromqChannel implements Channel {
     if (silence === undefined || silence > SILENCE_MS) {
       return { reachable: false, reason: "The forwarder does not answer" };
     }
-    for (const { lastEcho } of this.#subscriptions) {
+    for (const { lastEcho } of this.#listeners) {
       if (lastEcho === undefined || performance.now() - lastEcho > SILENCE_MS) {
         return { reachable: false, reason: "No probe comes back from the forwarder" };
       }
@@ -138,35 +146,35 @@ export class ZeromqChannel implements Channel {
 
   /** The position at which a subscription begins, waited for while the forwarder cannot be reached. */
   async #start(after: Cursor | "latest", signal: AbortSignal): Promise<Position> {
-    if (after !== "latest") return position(after);
-    return await this.#whenReachable(() => this.#readEnd(signal), signal);
+    if (after !== "latest") return positionOf(after);
+    return await whenReachable(() => this.#readEnd(signal), signal);
   }
 
   async *#follow(start: Promise<Position> | undefined, signal: AbortSignal): AsyncGenerator<Entry[]> {
-    const subscription = { socket: this.#connect(), lastEcho: undefined, openedAt: performance.now() };
-    this.#subscriptions.add(subscription);
+    const listener: Listener = { socket: this.#connect(), openedAt: performance.now(), lastEcho: undefined };
+    this.#listeners.add(listener);
     try {
-      yield* this.#catchUpAndFollow(subscription, start, signal);
+      yield* this.#catchUpAndFollow(listener, start, signal);
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
-      this.#subscriptions.delete(subscription);
-      subscription.socket.close();
+      this.#listeners.delete(listener);
+      listener.socket.close();
     }
   }
 
   async *#catchUpAndFollow(
-    subscription: Subscription,
+    listener: Listener,
     start: Promise<Position> | undefined,
     signal: AbortSignal,
   ): AsyncGenerator<Entry[]> {
     const read = (after: Position | "earliest") =>
-      this.#whenReachable(() => this.#readHistory(after, MAX_PAGE, signal), signal);
+      whenReachable(() => this.#readPage(after, MAX_PAGE, signal), signal);
     let catchUp: CatchUp<Entry>;
     if (start === undefined) {
-      const { items, end } = await read("earliest");
-      catchUp = new CatchUp(items[0] === undefined ? end : before(items[0].position));
-      const ready = catchUp.page(items, end);
+      const { entries, end } = await read("earliest");
+      catchUp = new CatchUp(entries[0] === undefined ? end : before(entries[0].position));
+      const ready = catchUp.page(entries, end);
       if (ready.length > 0) yield ready;
     } else {
       catchUp = new CatchUp(await start);
@@ -174,46 +182,46 @@ export class ZeromqChannel implements Channel {
 
     const pacer = new Pacer();
     while (!signal.aborted) {
-      const broadcasts = (await drain(subscription.socket, TURN_LIMIT)).flatMap(readBroadcast);
-      const ready = catchUp.live(this.#takeProbes(subscription, catchUp, broadcasts));
+      const messages = (await drain(listener.socket, TURN_LIMIT)).flatMap(readXpub);
+      const ready = catchUp.live(this.#takeProbes(listener, catchUp, messages));
       if (ready.length > 0) yield ready;
       if (catchUp.behind) {
-        const { items, end } = await read(catchUp.position);
-        const missed = catchUp.page(items, end);
+        const { entries, end } = await read(catchUp.position);
+        const missed = catchUp.page(entries, end);
         if (missed.length > 0) yield missed;
       }
-      this.#reconnectWhenDeaf(subscription);
-      await pacer.pause(broadcasts.length > 0 || catchUp.behind);
+      this.#reconnectWhenDeaf(listener);
+      await pacer.pause(messages.length > 0 || catchUp.behind);
     }
   }
 
   /** Takes the probes out of what arrived; leaves the updates. */
   #takeProbes(
-    subscription: Subscription,
+    listener: Listener,
     catchUp: CatchUp<Entry>,
-    broadcasts: readonly Broadcast[],
-  ): Placed<Entry>[] {
-    const updates: Placed<Entry>[] = [];
-    for (const broadcast of broadcasts) {
-      if (broadcast.kind === "update") {
-        updates.push(placed(broadcast.position, broadcast.update));
+    messages: readonly XpubMessage[],
+  ): Positioned<Entry>[] {
+    const entries: Positioned<Entry>[] = [];
+    for (const message of messages) {
+      if (message.kind === "update") {
+        entries.push(entryOf({ position: message.position, item: message.update }));
       } else {
-        catchUp.exists(broadcast.end);
-        if (broadcast.nonce === this.#nonce) subscription.lastEcho = performance.now();
+        catchUp.exists(message.end);
+        if (message.nonce === this.#nonce) listener.lastEcho = performance.now();
       }
     }
-    return updates;
+    return entries;
   }
 
   /** A socket that hears nothing while the forwarder answers is broken, and only a new one helps. */
-  #reconnectWhenDeaf(subscription: Subscription): void {
+  #reconnectWhenDeaf(listener: Listener): void {
     const now = performance.now();
-    const deafFor = now - Math.max(subscription.openedAt, subscription.lastEcho ?? 0);
+    const deafFor = now - Math.max(listener.openedAt, listener.lastEcho ?? 0);
     const answered = this.#requests.silence !== undefined && this.#requests.silence < SILENCE_MS;
     if (deafFor < DEAF_MS || !answered) return;
-    subscription.socket.close();
-    subscription.socket = this.#connect();
-    subscription.openedAt = now;
+    listener.socket.close();
+    listener.socket = this.#connect();
+    listener.openedAt = now;
   }
 
   #connect(): Subscriber {
@@ -222,7 +230,7 @@ export class ZeromqChannel implements Channel {
       linger: 0,
       reconnectInterval: 100,
       reconnectMaxInterval: 1000,
-      maxMessageSize: MAX_MESSAGE_BYTES,
+      maxMessageSize: MAX_FRAME_BYTES,
       receiveHighWaterMark: RECEIVE_HIGH_WATER_MARK,
     });
     socket.connect(this.#xpubAddress);
@@ -231,46 +239,31 @@ export class ZeromqChannel implements Channel {
   }
 
   async #readEnd(signal?: AbortSignal): Promise<Position> {
-    const [end = ""] = await this.#requests.request(
-      { verb: "probe", nonce: crypto.randomUUID() },
-      { timeout: REQUEST_TIMEOUT_MS, signal },
+    return decodeEnd(
+      await this.#requests.request(
+        { verb: "probe", nonce: crypto.randomUUID() },
+        { timeout: REQUEST_TIMEOUT_MS, signal },
+      ),
     );
-    return parseCursor(end);
   }
 
-  async #readHistory(
+  async #readPage(
     after: Position | "earliest",
     limit: number,
     signal?: AbortSignal,
-  ): Promise<{ items: Placed<Entry>[]; end: Position }> {
-    const [end = "", ...frames] = await this.#requests.request(
-      { verb: "history", after, limit },
-      { timeout: REQUEST_TIMEOUT_MS, signal },
+  ): Promise<{ entries: Positioned<Entry>[]; end: Position }> {
+    const { end, updates } = decodePage(
+      await this.#requests.request(
+        { verb: "history", after, limit },
+        { timeout: REQUEST_TIMEOUT_MS, signal },
+      ),
     );
-    const items: Placed<Entry>[] = [];
-    for (let index = 0; index + 1 < frames.length; index += 2) {
-      const [cursor = "", json = ""] = frames.slice(index, index + 2);
-      items.push(placed(parseCursor(cursor), parseUpdate(JSON.parse(json))));
-    }
-    return { items, end: parseCursor(end) };
-  }
-
-  /** Repeats what fails because the forwarder is away, until it is back or the signal aborts. */
-  async #whenReachable<T>(action: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    while (true) {
-      signal.throwIfAborted();
-      try {
-        return await action();
-      } catch (error) {
-        // Each attempt has taken its time-out, so the next one may follow at once.
-        if (!(error instanceof ChannelUnavailableError)) throw error;
-      }
-    }
+    return { end, entries: updates.map(entryOf) };
   }
 }
 
-function placed(place: Position, update: Update): Placed<Entry> {
-  return { position: place, item: { cursor: formatCursor(place), update } };
+function entryOf({ position, item }: Positioned<Update>): Positioned<Entry> {
+  return { position, item: { cursor: formatCursor(position), update: item } };
 }
 
 function before({ epoch, number }: Position): Position {
@@ -278,23 +271,18 @@ function before({ epoch, number }: Position): Position {
 }
 
 /** The position in a cursor that came from outside; one of another adapter is of another history. */
-function position(cursor: Cursor): Position {
-  try {
-    return parseCursor(cursor);
-  } catch (error) {
-    if (error instanceof WireError) {
-      throw new HistoryLostError(`Cannot read after ${cursor}: not of this channel`);
-    }
-    throw error;
-  }
+function positionOf(cursor: Cursor): Position {
+  const position = parseCursor(cursor);
+  if (position === undefined) throw new HistoryLostError(`Cannot read after ${cursor}: not of this channel`);
+  return position;
 }
 
 /** Broken frames are passed over: if they stood for an update, its number is missing and history has it. */
-function readBroadcast(frames: Uint8Array[]): Broadcast[] {
+function readXpub(frames: Uint8Array[]): XpubMessage[] {
   try {
-    return [decodeBroadcast(frames)];
+    return [decodeXpub(frames)];
   } catch (error) {
-    if (error instanceof WireError || error instanceof InvalidUpdateError) return [];
+    if (error instanceof WireError) return [];
     throw error;
   }
 }

@@ -11,7 +11,7 @@ import {
   decodeText,
   encodeRequest,
   type Reply,
-  type Request,
+  type RouterRequest,
   WireError,
 } from "./zeromq_wire.ts";
 
@@ -83,7 +83,7 @@ export class ZeromqRequests {
    * @throws {HistoryLostError} as the forwarder says.
    * @throws {InvalidUpdateError} when the forwarder refuses the request.
    */
-  async request(request: Request, { timeout, signal }: RequestOptions): Promise<readonly string[]> {
+  async request(request: RouterRequest, { timeout, signal }: RequestOptions): Promise<readonly string[]> {
     signal?.throwIfAborted();
     if (this.#closed) throw new ChannelUnavailableError("Cannot use the channel: it is closed");
     if (this.#pending.size >= MAX_PENDING) {

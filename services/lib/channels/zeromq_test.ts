@@ -5,17 +5,18 @@ import { testChannel } from "../testing/channel_contract.ts";
 import { eventually, within } from "../testing/deadline.ts";
 import { numberedUpdate } from "../testing/fixtures.ts";
 import { type ForwarderPorts, startForwarder } from "../testing/processes.ts";
-import type { Position } from "./catch_up.ts";
+import type { Position } from "./position.ts";
 import { ZeromqChannel } from "./zeromq.ts";
 import { drain, SOCKET_OPTIONS } from "./zeromq_receive.ts";
 import {
   decodeRequest,
-  encodeBroadcast,
+  encodeEnd,
+  encodePage,
   encodeProbe,
   encodeReply,
-  formatCursor,
+  encodeUpdate,
   type Reply,
-  type Request,
+  type RouterRequest,
 } from "./zeromq_wire.ts";
 
 function connect(ports: ForwarderPorts): ZeromqChannel {
@@ -96,7 +97,7 @@ class ScriptedForwarder implements AsyncDisposable {
   /** How many updates the history holds, numbered from 1. */
   size = 0;
   /** Every history request so far. */
-  readonly reads: Request[] = [];
+  readonly reads: RouterRequest[] = [];
 
   async start(): Promise<ForwarderPorts> {
     await this.#router.bind("tcp://127.0.0.1:*");
@@ -112,8 +113,8 @@ class ScriptedForwarder implements AsyncDisposable {
 
   /** Shows an update on XPUB. */
   async show(number: number, epoch = this.epoch): Promise<void> {
-    const cursor = formatCursor({ epoch, number });
-    await this.#xpub.send(encodeBroadcast("/test", cursor, JSON.stringify(numberedUpdate(number))));
+    const json = JSON.stringify(numberedUpdate(number));
+    await this.#xpub.send(encodeUpdate("/test", { position: { epoch, number }, json }));
   }
 
   async showGarbage(): Promise<void> {
@@ -132,7 +133,7 @@ class ScriptedForwarder implements AsyncDisposable {
       await drain(this.#xpub, 100);
       for (const [peer, ...frames] of await drain(this.#router, 100)) {
         const { envelope, request } = decodeRequest(frames);
-        if (request instanceof Error) throw request;
+        assert.ok(request);
         await this.#router.send([peer!, ...envelope, ...encodeReply(this.#answer(request))]);
         if (request.verb === "probe" && this.echoes) {
           await this.#xpub.send(encodeProbe(this.#end, request.nonce));
@@ -142,9 +143,8 @@ class ScriptedForwarder implements AsyncDisposable {
     }
   }
 
-  #answer(request: Request): Reply {
-    const end = formatCursor(this.#end);
-    if (request.verb !== "history") return { ok: true, payload: [end] };
+  #answer(request: RouterRequest): Reply {
+    if (request.verb !== "history") return encodeEnd(this.#end);
     this.reads.push(request);
     const { after } = request;
     if (after !== "earliest" && after.epoch !== this.epoch) {
@@ -152,11 +152,11 @@ class ScriptedForwarder implements AsyncDisposable {
     }
     const start = after === "earliest" ? 0 : after.number;
     const numbers = Array.from({ length: this.size - start }, (_, index) => start + index + 1);
-    const pages = numbers.flatMap((number) => [
-      formatCursor({ epoch: this.epoch, number }),
-      JSON.stringify(numberedUpdate(number)),
-    ]);
-    return { ok: true, payload: [end, ...pages] };
+    const updates = numbers.map((number) => ({
+      position: { epoch: this.epoch, number },
+      json: JSON.stringify(numberedUpdate(number)),
+    }));
+    return encodePage(this.#end, updates);
   }
 
   get #end(): Position {

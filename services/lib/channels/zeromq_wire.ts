@@ -45,12 +45,14 @@
  * cursor is older than what is kept or of another epoch.
  */
 import * as v from "valibot";
-import type { Cursor } from "../channel.ts";
 import { InvalidUpdateError, newUpdateId, parseUpdate, type Update } from "../update.ts";
-import type { Position } from "./catch_up.ts";
+import { formatCursor, parseCursor, type Position, type Positioned } from "./position.ts";
+
+/** The ports of the sockets when nothing else is said. */
+export const DEFAULT_PORTS = { xsub: 8300, xpub: 8301, router: 8302 } as const;
 
 /** Largest frame that a socket takes, in bytes; ØMQ closes the connection that sends a larger one. */
-export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+export const MAX_FRAME_BYTES = 4 * 1024 * 1024;
 
 /** Most updates in one page of history. */
 export const MAX_PAGE = 1000;
@@ -60,57 +62,56 @@ export class WireError extends Error {
   override readonly name = "WireError";
 }
 
-export type Request =
+export type RouterRequest =
   | { readonly verb: "publish"; readonly requestKey: string; readonly update: Update }
   | { readonly verb: "history"; readonly after: Position | "earliest"; readonly limit: number }
   | { readonly verb: "locate"; readonly id: string }
   | { readonly verb: "probe"; readonly nonce: string };
 
-/** A request with the frames that its reply must begin with: a REQ socket's delimiter, the correlation. */
-export interface AddressedRequest {
-  readonly envelope: readonly Uint8Array[];
-  /** The request, or why it is none. */
-  readonly request: Request | WireError;
-}
+/** A request, or what is wrong with it, and the frames that its reply begins with: REQ's delimiter, correlation. */
+export type AddressedRequest =
+  & { readonly envelope: readonly Uint8Array[] }
+  & ({ readonly request: RouterRequest } | { readonly request?: never; readonly error: WireError });
 
 const ERROR_CODES = ["invalid", "history-lost"] as const;
-export type ErrorCode = (typeof ERROR_CODES)[number];
+
+/** Text frames behind the envelope of a reply, or why there are none. */
+export type Reply =
+  | { readonly ok: true; readonly payload: readonly string[] }
+  | { readonly ok: false; readonly code: (typeof ERROR_CODES)[number]; readonly reason: string };
 
 /** What XPUB carries. */
-export type Broadcast =
+export type XpubMessage =
   | { readonly kind: "update"; readonly position: Position; readonly update: Update }
   | { readonly kind: "probe"; readonly end: Position; readonly nonce: string };
 
+/** An update as it is stored. */
+export interface StoredUpdate {
+  readonly position: Position;
+  /** The update as JSON. It is encoded once, when it is stored. */
+  readonly json: string;
+}
+
 const PROBE_TOPIC = "\0probe";
-const CURSOR = /^([0-9a-f]{16})-(0|[1-9][0-9]{0,15})$/;
 // A byte order mark is kept, to be refused where it stands in a name: dropping it would make two names one.
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-export function formatCursor({ epoch, number }: Position): Cursor {
-  return `${epoch}-${number}` as Cursor;
-}
+// Requests
 
-/** @throws {WireError} when the text is no cursor. */
-export function parseCursor(cursor: string): Position {
-  const [, epoch, digits] = CURSOR.exec(cursor) ?? [];
-  const number = Number(digits);
-  if (epoch === undefined || !Number.isSafeInteger(number)) {
-    throw new WireError("A cursor must be 16 hexadecimal digits, a hyphen and a number");
-  }
-  return { epoch, number };
-}
+/** How many frames follow each verb. */
+const ARGUMENTS: ReadonlyMap<string, number> = new Map(
+  Object.entries({ publish: 2, history: 2, locate: 1, probe: 1 }),
+);
 
 /** The frames of a request, without its correlation. */
-export function encodeRequest(request: Request): string[] {
+export function encodeRequest(request: RouterRequest): string[] {
   switch (request.verb) {
     case "publish":
       return ["publish", request.requestKey, JSON.stringify(request.update)];
-    case "history":
-      return [
-        "history",
-        request.after === "earliest" ? "earliest" : formatCursor(request.after),
-        `${request.limit}`,
-      ];
+    case "history": {
+      const after = request.after === "earliest" ? "earliest" : formatCursor(request.after);
+      return ["history", after, `${request.limit}`];
+    }
     case "locate":
       return ["locate", request.id];
     case "probe":
@@ -126,18 +127,12 @@ export function decodeRequest(frames: readonly Uint8Array[]): AddressedRequest {
     if (frames.length < start) throw new WireError("A request must begin with its correlation");
     return { envelope, request: parseRequest(frames.slice(start).map(decodeText)) };
   } catch (error) {
-    if (error instanceof WireError) return { envelope, request: error };
+    if (error instanceof WireError) return { envelope, error };
     throw error;
   }
 }
 
-/** How many frames follow each verb. */
-const ARGUMENTS: ReadonlyMap<string, number> = new Map([["publish", 2], ["history", 2], ["locate", 1], [
-  "probe",
-  1,
-]]);
-
-function parseRequest([verb, ...args]: string[]): Request {
+function parseRequest([verb, ...args]: string[]): RouterRequest {
   const [first = "", second = ""] = args;
   const wanted = ARGUMENTS.get(verb ?? "");
   if (wanted === undefined) throw new WireError("A request must be publish, history, locate or probe");
@@ -147,23 +142,84 @@ function parseRequest([verb, ...args]: string[]): Request {
       if (first === "") throw new WireError("A publish request must have a request key");
       return { verb, requestKey: first, update: decodeUpdate(second) };
     case "history":
-      return { verb, after: first === "earliest" ? first : parseCursor(first), limit: parseLimit(second) };
+      return { verb, after: first === "earliest" ? first : decodeCursor(first), limit: decodeLimit(second) };
     case "locate":
       return { verb, id: first };
+    case "probe":
+      return { verb, nonce: first };
     default:
-      return { verb: "probe", nonce: first };
+      throw new Error(`The table of verbs has ${verb}, and nothing reads it`);
   }
 }
 
-function parseLimit(digits: string): number {
-  const limit = /^[0-9]{1,9}$/.test(digits) ? Number(digits) : 0;
-  if (limit < 1) throw new WireError("The limit of a history request must be a number from 1 on");
-  return Math.min(limit, MAX_PAGE);
+// Replies
+
+/** The frames of a reply, behind the envelope. */
+export function encodeReply(reply: Reply): string[] {
+  return reply.ok ? ["ok", ...reply.payload] : ["error", reply.code, reply.reason];
 }
 
-/** The frames of a message on XPUB, for a subscriber to read. */
-export function encodeBroadcast(topic: string, cursor: Cursor, json: string): string[] {
-  return [topic, cursor, json];
+/** @throws {WireError} when the frames, without the envelope, are no reply. */
+export function decodeReply(frames: readonly Uint8Array[]): Reply {
+  const [verdict, ...rest] = frames.map(decodeText);
+  if (verdict === "ok" && rest.length > 0) return { ok: true, payload: rest };
+  const [name, reason] = rest;
+  const code = ERROR_CODES.find((candidate) => candidate === name);
+  if (verdict === "error" && code !== undefined && reason !== undefined) return { ok: false, code, reason };
+  throw new WireError("A reply must begin with ok or error");
+}
+
+/** The answer to a publish: where the update is, and what it is when an earlier request had stored it. */
+export function encodePublished(position: Position, first?: string): Reply {
+  return { ok: true, payload: [formatCursor(position), ...(first === undefined ? [] : [first])] };
+}
+
+/** @throws {WireError} when the payload is no such answer, as the others below. */
+export function decodePublished([cursor, first]: readonly string[]): { position: Position; first?: Update } {
+  return { position: decodeCursor(cursor), ...(first !== undefined && { first: decodeUpdate(first) }) };
+}
+
+/** The answer to a history request. */
+export function encodePage(end: Position, updates: readonly StoredUpdate[]): Reply {
+  const frames = updates.flatMap(({ position, json }) => [formatCursor(position), json]);
+  return { ok: true, payload: [formatCursor(end), ...frames] };
+}
+
+export function decodePage([end, ...frames]: readonly string[]): {
+  end: Position;
+  updates: Positioned<Update>[];
+} {
+  const updates: Positioned<Update>[] = [];
+  for (let index = 0; index < frames.length; index += 2) {
+    const [cursor, json] = frames.slice(index, index + 2);
+    updates.push({ position: decodeCursor(cursor), item: decodeUpdate(json) });
+  }
+  return { end: decodeCursor(end), updates };
+}
+
+/** The answer to a locate request. */
+export function encodeLocated(position: Position | undefined): Reply {
+  return { ok: true, payload: [position === undefined ? "" : formatCursor(position)] };
+}
+
+export function decodeLocated([cursor]: readonly string[]): Position | undefined {
+  return cursor === "" ? undefined : decodeCursor(cursor);
+}
+
+/** The answer to a probe. */
+export function encodeEnd(end: Position): Reply {
+  return { ok: true, payload: [formatCursor(end)] };
+}
+
+export function decodeEnd([end]: readonly string[]): Position {
+  return decodeCursor(end);
+}
+
+// XPUB
+
+/** The frames of an update on XPUB, for a subscriber to read. */
+export function encodeUpdate(topic: string, { position, json }: StoredUpdate): string[] {
+  return [topic, formatCursor(position), json];
 }
 
 /** The frames of a probe on XPUB. */
@@ -172,30 +228,14 @@ export function encodeProbe(end: Position, nonce: string): string[] {
 }
 
 /** @throws {WireError} when the frames are no message of XPUB. */
-export function decodeBroadcast(frames: readonly Uint8Array[]): Broadcast {
+export function decodeXpub(frames: readonly Uint8Array[]): XpubMessage {
   const [topic, cursor, last] = frames.map(decodeText);
-  if (frames.length !== 3 || cursor === undefined || last === undefined) {
-    throw new WireError("A broadcast must have 3 frames");
-  }
-  if (topic === PROBE_TOPIC) return { kind: "probe", end: parseCursor(cursor), nonce: last };
-  return { kind: "update", position: parseCursor(cursor), update: decodeUpdate(last) };
+  if (frames.length !== 3 || last === undefined) throw new WireError("A message on XPUB must have 3 frames");
+  if (topic === PROBE_TOPIC) return { kind: "probe", end: decodeCursor(cursor), nonce: last };
+  return { kind: "update", position: decodeCursor(cursor), update: decodeUpdate(last) };
 }
 
-/**
- * Reads what a PUB socket sent to XSUB, in any of the three forms.
- *
- * @throws {WireError} when it is none of them.
- */
-export function decodePublication(frames: readonly Uint8Array[]): Update {
-  const texts = frames.map(decodeText);
-  if (texts.length < 1 || texts.length > 2) throw new WireError("A publication must have 1 or 2 frames");
-  const value = parseJson(texts.at(-1) ?? "");
-  const update = isDemoFrame(value) ? fromDemoFrame(value) : fromLooseUpdate(value);
-  if (texts.length === 2 && texts[0] !== update.topics[0]) {
-    throw new WireError("The topic frame must be the canonical topic of the update");
-  }
-  return update;
-}
+// XSUB
 
 const demoFrame = v.object({
   event: v.string(),
@@ -204,11 +244,29 @@ const demoFrame = v.object({
   level: v.string(),
 });
 
-function isDemoFrame(value: unknown): value is v.InferInput<typeof demoFrame> {
+type DemoFrame = v.InferInput<typeof demoFrame>;
+
+/**
+ * Reads what a PUB socket sent to XSUB, in any of the three forms.
+ *
+ * @throws {WireError} when it is none of them.
+ */
+export function decodeXsub(frames: readonly Uint8Array[]): Update {
+  const texts = frames.map(decodeText);
+  if (texts.length < 1 || texts.length > 2) throw new WireError("A message to XSUB must have 1 or 2 frames");
+  const value = parseJson(texts.at(-1) ?? "");
+  const update = isDemoFrame(value) ? fromDemoFrame(value) : fromLooseUpdate(value);
+  if (texts.length === 2 && texts[0] !== update.topics[0]) {
+    throw new WireError("The topic frame must be the canonical topic of the update");
+  }
+  return update;
+}
+
+function isDemoFrame(value: unknown): value is DemoFrame {
   return v.is(demoFrame, value) && !("topic" in value) && !("topics" in value);
 }
 
-function fromDemoFrame({ event, message, urgent, level }: v.InferInput<typeof demoFrame>): Update {
+function fromDemoFrame({ event, message, urgent, level }: DemoFrame): Update {
   return checkUpdate({
     id: newUpdateId(),
     topics: [`/tracking/${event}`],
@@ -223,8 +281,33 @@ function fromLooseUpdate(value: unknown): Update {
   return checkUpdate({ id: newUpdateId(), ...(topic !== undefined && { topics: [topic] }), ...rest });
 }
 
-function decodeUpdate(json: string): Update {
-  return checkUpdate(parseJson(json));
+// Frames
+
+/** Text of a frame, judged as UTF-8: Buffer's own decoder would put U+FFFD in place of what is not. */
+export function decodeText(frame: Uint8Array): string {
+  try {
+    return utf8.decode(frame);
+  } catch (cause) {
+    throw new WireError("A frame must be UTF-8", { cause });
+  }
+}
+
+function decodeCursor(text: string | undefined): Position {
+  const position = parseCursor(text ?? "");
+  if (position === undefined) {
+    throw new WireError("A cursor must be 16 hexadecimal digits, a hyphen and a number");
+  }
+  return position;
+}
+
+function decodeLimit(digits: string): number {
+  const limit = /^[0-9]{1,9}$/.test(digits) ? Number(digits) : 0;
+  if (limit < 1) throw new WireError("The limit of a history request must be a number from 1 on");
+  return Math.min(limit, MAX_PAGE);
+}
+
+function decodeUpdate(json: string | undefined): Update {
+  return checkUpdate(parseJson(json ?? ""));
 }
 
 function checkUpdate(value: unknown): Update {
@@ -242,35 +325,4 @@ function parseJson(json: string): unknown {
   } catch (cause) {
     throw new WireError("An update must be JSON", { cause });
   }
-}
-
-/** Text of a frame, judged as UTF-8: Buffer's own decoder would put U+FFFD in place of what is not. */
-export function decodeText(frame: Uint8Array): string {
-  try {
-    return utf8.decode(frame);
-  } catch (cause) {
-    throw new WireError("A frame must be UTF-8", { cause });
-  }
-}
-
-/** What a reply says. */
-export type Reply =
-  | { readonly ok: true; readonly payload: readonly string[] }
-  | { readonly ok: false; readonly code: ErrorCode; readonly reason: string };
-
-/** The frames of a reply, behind the envelope. */
-export function encodeReply(reply: Reply): string[] {
-  return reply.ok ? ["ok", ...reply.payload] : ["error", reply.code, reply.reason];
-}
-
-/** @throws {WireError} when the frames, without the envelope, are no reply. */
-export function decodeReply(frames: readonly Uint8Array[]): Reply {
-  const [verdict, ...rest] = frames.map(decodeText);
-  if (verdict === "ok" && rest.length > 0) return { ok: true, payload: rest };
-  const [code, reason] = rest;
-  const known = ERROR_CODES.find((candidate) => candidate === code);
-  if (verdict === "error" && known !== undefined && reason !== undefined) {
-    return { ok: false, code: known, reason };
-  }
-  throw new WireError("A reply must begin with ok or error");
 }
