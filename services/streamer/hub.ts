@@ -92,9 +92,10 @@ export class Hub {
     const start = await whenReachable(() => this.#channel.latest(), signal);
     this.recent.begin(start);
     let after: Cursor | "earliest" = start;
-    while (!signal.aborted) {
+    while (true) {
       try {
         for await (const entries of this.#channel.subscribe(after, { signal })) this.#dispatch(entries);
+        return;
       } catch (error) {
         if (!(error instanceof HistoryLostError)) throw error;
         this.#log.warn("Updates were lost with the history of the channel; going on with what it keeps", {

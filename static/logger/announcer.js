@@ -13,6 +13,7 @@ export class Announcer {
   #region;
   #updates = 0;
   #alerts = 0;
+  #hasGap = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -25,14 +26,27 @@ export class Announcer {
   add(isAlert) {
     this.#updates++;
     if (isAlert) this.#alerts++;
+    this.#schedule();
+  }
+
+  addGap() {
+    this.#hasGap = true;
+    this.#schedule();
+  }
+
+  #schedule() {
     this.#timer ??= setTimeout(() => this.#announce(), ANNOUNCE_EVERY_MS);
   }
 
   #announce() {
     const updates = `${this.#updates} ${this.#updates === 1 ? "update" : "updates"} received`;
     const alerts = `${this.#alerts} ${this.#alerts === 1 ? "alert" : "alerts"}`;
-    this.#region.textContent = this.#alerts === 0 ? `${updates}.` : `${updates}, ${alerts}.`;
+    const sentences = [];
+    if (this.#updates > 0) sentences.push(this.#alerts === 0 ? `${updates}.` : `${updates}, ${alerts}.`);
+    if (this.#hasGap) sentences.push("Updates are missing.");
+    this.#region.textContent = sentences.join(" ");
     this.#updates = this.#alerts = 0;
+    this.#hasGap = false;
     this.#timer = undefined;
   }
 }

@@ -15,7 +15,8 @@ export class Backoff {
   #exponent = 0;
 
   /**
-   * The delay that the server asks for with `retry:`; it is where the back-off starts.
+   * The delay that the server asks for with `retry:`; it is where the back-off starts, as far as our own longest
+   * delay lets it.
    *
    * @param {number} ms
    */
@@ -28,14 +29,15 @@ export class Backoff {
   }
 
   /**
-   * Half fixed, half random, so that the readers of a restarted server do not all come back at once.
+   * Half fixed, half random, from the first attempt on: the readers of a restarted server must not all come back
+   * at once.
    *
    * @param {number} retryAfterMs What the refusal asked for, or 0.
    */
   next(retryAfterMs) {
-    const ceilingMs = Math.min(this.#baseMs * 2 ** this.#exponent, DELAY_MS_MAX);
+    const ceilingMs = Math.min(this.#baseMs * 2 ** (this.#exponent + 1), DELAY_MS_MAX);
     if (ceilingMs < DELAY_MS_MAX) this.#exponent++;
-    const delayMs = Math.max(DELAY_MS_MIN, ceilingMs / 2 + Math.random() * ceilingMs / 2);
+    const delayMs = ceilingMs / 2 + Math.random() * ceilingMs / 2;
     return Math.max(delayMs, Math.min(retryAfterMs, RETRY_AFTER_MS_MAX));
   }
 }

@@ -26,8 +26,11 @@ const EVENT_CHARACTERS_MAX = 8 * 1024 * 1024;
 // [spec] lines end with CRLF, with a single LF or with a single CR
 const LINE_END = /\r\n|\n|\r/g;
 
+const BYTE_ORDER_MARK = "\uFEFF";
+
 export class EventStreamParser {
   #handlers;
+  #isAtBeginning = true;
   /** The beginning of a line whose end has not arrived. */
   #partialLine = "";
   /** The last chunk ended with CR: a LF that opens the next one belongs to the same line end. */
@@ -44,13 +47,16 @@ export class EventStreamParser {
   }
 
   /**
-   * Takes the next piece of decoded text, cut anywhere.
+   * Takes the next piece of decoded text, cut anywhere, with the byte order mark if there is one.
    *
    * @param {string} chunk
    */
   feed(chunk) {
     if (chunk === "") return;
     let start = this.#skipNextLineFeed && chunk.startsWith("\n") ? 1 : 0;
+    // [spec] one leading U+FEFF is ignored
+    if (this.#isAtBeginning && chunk.startsWith(BYTE_ORDER_MARK)) start = 1;
+    this.#isAtBeginning = false;
     this.#skipNextLineFeed = chunk.endsWith("\r");
 
     LINE_END.lastIndex = start;

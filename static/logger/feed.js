@@ -2,21 +2,25 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /**
- * Owns the list of updates: newest first, bounded, and still under the eyes of a reader who has scrolled down.
+ * Owns the list of updates: newest first, bounded, and still under the eyes of a reader who has scrolled down. Where
+ * updates are missing, a row says so.
  *
  * @module
  */
 
-import { createRow } from "./row.js";
+import { createGapRow, createRow } from "./row.js";
 
 /** @typedef {import("./update.js").Update} Update */
+
+/** @typedef {{ update: Update, isNew: boolean } | { gapReason: string }} Item What becomes a row. */
 
 /**
  * @typedef {object} FeedElements
  * @property {HTMLElement} header Covers the top of the list while the page is scrolled.
  * @property {HTMLElement} log The region around the list; it has a place on the page even while the list is empty.
  * @property {HTMLElement} list
- * @property {HTMLTemplateElement} template
+ * @property {HTMLTemplateElement} rowTemplate
+ * @property {HTMLTemplateElement} gapTemplate
  * @property {HTMLElement} total
  * @property {HTMLElement} note Says that older rows have left the page.
  * @property {HTMLButtonElement} jump Leads back to the newest row and counts those that the reader has not seen.
@@ -29,9 +33,12 @@ const LIT_ROWS_MAX = 10;
 
 export class Feed {
   #elements;
-  /** @type {{ update: Update, isNew: boolean }[]} Oldest first. */
+  /** @type {Item[]} Oldest first. */
   #pending = [];
+  /** @type {Item | undefined} */
+  #newest;
   #total = 0;
+  #gaps = 0;
   #unseen = 0;
   #scrollCarry = 0;
 
@@ -48,8 +55,26 @@ export class Feed {
    */
   add(update, isNew) {
     this.#total++;
-    this.#pending.push({ update, isNew });
-    // Rows that would leave the page in the same flush are never made. Cutting rarely keeps `add` cheap.
+    this.#push({ update, isNew });
+  }
+
+  /**
+   * Updates are missing after what has been added so far.
+   *
+   * @param {string} reason
+   */
+  addGap(reason) {
+    // A stream that breaks off again before any update meets the same gap again.
+    if (this.#newest !== undefined && "gapReason" in this.#newest) return;
+    this.#gaps++;
+    this.#push({ gapReason: reason });
+  }
+
+  /** @param {Item} item */
+  #push(item) {
+    this.#newest = item;
+    this.#pending.push(item);
+    // Rows that would leave the page in the same flush are never made. Cutting rarely keeps this cheap.
     if (this.#pending.length > 2 * ROWS_MAX) this.#pending = this.#pending.slice(-ROWS_MAX);
   }
 
@@ -66,23 +91,31 @@ export class Feed {
     list.prepend(this.#createRows(batch));
     this.#dropOldRows();
     total.textContent = String(this.#total);
-    note.hidden = this.#total <= ROWS_MAX;
+    note.hidden = this.#total + this.#gaps <= ROWS_MAX;
 
     if (anchor?.isConnected) {
       this.#moveBy(anchor.getBoundingClientRect().top - anchorTop);
     }
-    if (isReading) this.#showUnseen(this.#unseen + batch.length);
+    if (isReading) this.#showUnseen(this.#unseen + batch.filter((item) => "update" in item).length);
   }
 
-  /** @param {{ update: Update, isNew: boolean }[]} batch */
+  /** @param {Item[]} batch */
   #createRows(batch) {
     const rows = document.createDocumentFragment();
-    for (const { update, isNew } of batch) {
-      const row = createRow(this.#elements.template, update);
-      row.classList.toggle("is-new", isNew && batch.length <= LIT_ROWS_MAX);
-      rows.prepend(row);
-    }
+    for (const item of batch) rows.prepend(this.#createRow(item, batch.length <= LIT_ROWS_MAX));
     return rows;
+  }
+
+  /**
+   * @param {Item} item
+   * @param {boolean} mayLight
+   */
+  #createRow(item, mayLight) {
+    const { rowTemplate, gapTemplate } = this.#elements;
+    if ("gapReason" in item) return createGapRow(gapTemplate, item.gapReason);
+    const row = createRow(rowTemplate, item.update);
+    row.classList.toggle("is-new", item.isNew && mayLight);
+    return row;
   }
 
   #dropOldRows() {

@@ -7,7 +7,7 @@
  */
 
 import { Announcer } from "./announcer.js";
-import { Connection } from "./connection.js";
+import { ConnectionView } from "./connection_view.js";
 import { Counters } from "./counters.js";
 import { Feed } from "./feed.js";
 import { FlushTimer } from "./flush_timer.js";
@@ -28,7 +28,7 @@ function find(selector, type) {
   throw new TypeError(`The page has no ${type.name} that matches ${selector}.`);
 }
 
-const connection = new Connection({
+const connection = new ConnectionView({
   status: find("[role=status][data-state]", HTMLElement),
   problem: find("[data-problem]", HTMLElement),
   waiting: find("[data-waiting]", HTMLElement),
@@ -38,7 +38,8 @@ const feed = new Feed({
   header: find("[data-header]", HTMLElement),
   log: find("[role=log]", HTMLElement),
   list: find("[data-feed]", HTMLElement),
-  template: find("[data-row]", HTMLTemplateElement),
+  rowTemplate: find("[data-row]", HTMLTemplateElement),
+  gapTemplate: find("[data-gap-row]", HTMLTemplateElement),
   total: find("[data-total]", HTMLElement),
   note: find("[data-note]", HTMLElement),
   jump: find("[data-jump]", HTMLButtonElement),
@@ -66,6 +67,11 @@ const stream = new Stream(eventsUrl, {
     feed.add(update, isNew);
     announcer.add(update.notify);
     if (isNew && update.notify) notifications.raise(update);
+    flushTimer.request();
+  },
+  onGap(reason) {
+    feed.addGap(reason);
+    announcer.addGap();
     flushTimer.request();
   },
   onState(state) {

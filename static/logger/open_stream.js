@@ -48,6 +48,7 @@ export async function openStream(url, lastEventId, signal) {
 async function request(url, lastEventId, signal) {
   const address = new URL(url);
   address.searchParams.set("last_event_id", lastEventId);
+  address.searchParams.set("signals", "1");
   try {
     return await fetch(address, {
       headers: { Accept: "text/event-stream" },

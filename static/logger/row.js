@@ -1,7 +1,7 @@
 // @ts-check
 /// <reference lib="dom" />
 /**
- * Makes the row of one update from the template in the page. Untrusted text enters the page here, and only as text.
+ * Makes the rows of the feed from the templates in the page. Untrusted text enters the page here, and only as text.
  *
  * @module
  */
@@ -13,6 +13,7 @@ const KNOWN_LEVELS = new Set(["debug", "info", "warning", "error"]);
 /** A longer message is cut with a note, so that one update cannot fill the page. */
 const MESSAGE_CHARACTERS_MAX = 2_000;
 const LABEL_CHARACTERS_MAX = 60;
+const REASON_CHARACTERS_MAX = 200;
 
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
@@ -23,11 +24,10 @@ const full = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "l
  * @param {Update} update
  */
 export function createRow(template, update) {
-  const row = /** @type {HTMLLIElement} */ (template.content.firstElementChild?.cloneNode(true));
+  const row = clone(template);
   const level = KNOWN_LEVELS.has(update.level) ? update.level : "other";
   row.dataset.eventId = update.id;
   row.dataset.level = level;
-  row.dataset.type = update.type;
   row.querySelector("use")?.setAttribute("href", `#level-${level}`);
   if (update.notify) row.dataset.notify = "";
   else row.querySelector('[data-part="alert"]')?.remove();
@@ -37,6 +37,24 @@ export function createRow(template, update) {
   setText(row, "type", cut(update.type, LABEL_CHARACTERS_MAX));
   setTime(row, update.time);
   return row;
+}
+
+/**
+ * The row that says that updates are missing between the row below it and the row above it.
+ *
+ * @param {HTMLTemplateElement} template
+ * @param {string} reason May be "".
+ */
+export function createGapRow(template, reason) {
+  const row = clone(template);
+  const text = "Updates are missing here";
+  setText(row, "gap", reason === "" ? `${text}.` : `${text}: ${cut(reason, REASON_CHARACTERS_MAX)}`);
+  return row;
+}
+
+/** @param {HTMLTemplateElement} template */
+function clone(template) {
+  return /** @type {HTMLLIElement} */ (template.content.firstElementChild?.cloneNode(true));
 }
 
 /**

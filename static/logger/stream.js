@@ -2,7 +2,8 @@
 /// <reference lib="dom" />
 /**
  * Keeps one event stream open for as long as the page lives: connects, notices a dead connection, waits, and
- * resumes after the last event that it has seen. It hands over each event once and says in which state it is.
+ * resumes after the last event that it has seen. It hands over each update's event once, says where updates are
+ * missing, and says in which state it is.
  *
  * Why not `EventSource`: it hands over named events only to listeners for these names, and any type may come; it
  * gives up for ever on an answer other than 200; and it hides the heartbeat comments that show a dead connection.
@@ -14,6 +15,7 @@ import { Backoff } from "./backoff.js";
 import { EventStreamParser } from "./event_stream.js";
 import { OpenError, openStream } from "./open_stream.js";
 import { SeenIds } from "./seen_ids.js";
+import { readSignal } from "./signal.js";
 
 /** @typedef {import("./event_stream.js").StreamEvent} StreamEvent */
 
@@ -27,10 +29,11 @@ import { SeenIds } from "./seen_ids.js";
 /**
  * @typedef {object} StreamHandlers
  * @property {(event: StreamEvent) => void} onEvent
+ * @property {(reason: string) => void} onGap The server could not go on where the stream had ended.
  * @property {(state: StreamState) => void} onState
  */
 
-/** The server sends a comment at least every 15 s; two missed ones and some slack mean a dead connection. */
+/** The server sends a comment or a heartbeat at least every 15 s; two missed ones and some slack mean a dead connection. */
 const SILENCE_MS_MAX = 40_000;
 const WATCH_EVERY_MS = 5_000;
 /** A computer that wakes up gives its connection one heartbeat's time before it counts as dead. */
@@ -51,7 +54,7 @@ export class Stream {
   #current;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #retryTimer;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  /** @type {ReturnType<typeof setInterval> | undefined} */
   #watchTimer;
   #watchedAt = 0;
   #heardAt = 0;
@@ -112,7 +115,8 @@ export class Stream {
    * @param {AbortController} attempt
    */
   async #read(body, attempt) {
-    const decoder = new TextDecoder();
+    // The parser takes off the byte order mark: some decoders do so at the beginning of any chunk.
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
     const parser = new EventStreamParser({
       onEvent: (event) => this.#deliver(event),
       onLastEventId: (id) => this.#lastEventId = id || this.#lastEventId,
@@ -129,6 +133,12 @@ export class Stream {
 
   /** @param {StreamEvent} event */
   #deliver(event) {
+    const signal = readSignal(event);
+    if (signal !== undefined) {
+      // The others are signs of life, and have done their work by coming.
+      if (signal.type === "gap") this.#handlers.onGap(signal.reason);
+      return;
+    }
     if (event.id === "" || this.#seenIds.add(event.id)) this.#handlers.onEvent(event);
   }
 

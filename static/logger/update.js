@@ -5,6 +5,8 @@
  * @module
  */
 
+import { parseObject } from "./json.js";
+
 /** @typedef {import("./event_stream.js").StreamEvent} StreamEvent */
 
 /**
@@ -35,20 +37,6 @@ export function toUpdate(event, receivedAt) {
     notify: body.notify === true,
     time: readTime(event.id) ?? receivedAt,
   };
-}
-
-/**
- * @param {string} data
- * @returns {Record<string, unknown>} Empty when the data is no JSON object.
- */
-function parseObject(data) {
-  try {
-    const value = JSON.parse(data);
-    return typeof value === "object" && value !== null ? value : {};
-  } catch {
-    // Publishers may send any text; it is shown as it is.
-    return {};
-  }
 }
 
 /** @param {string} id */

@@ -8,65 +8,14 @@
  * @module
  */
 
-/**
- * @typedef {{ isDelivered: true } | { isDelivered: false, reason: string, canRetry: boolean, retryAfterMs: number }} Outcome
- */
+import { Report } from "./report.js";
 
-const OPEN_EVENT = "log:open";
-/** Somebody who has waited this long wants to be told. */
-const ANSWER_MS_MAX = 10_000;
+const OPENING = "log:open";
 /** Nobody waits for the report of the opening, so it gets a few quiet attempts of its own. */
-const OPEN_RETRY_DELAYS_MS = [2_000, 5_000, 15_000];
-const RETRY_AFTER_MS_MAX = 60_000;
+const OPENING_RETRY_DELAYS_MS = [2_000, 5_000, 15_000];
 
 /** How the page calls what it reports. @type {Record<string, string>} */
-const NAMES = { [OPEN_EVENT]: "opening of this page", "pill:blue": "blue pill", "pill:red": "red pill" };
-
-/** @type {Record<number, string>} */
-const REASONS = {
-  404: "The server does not know this event.",
-  413: "The server finds the report too large.",
-  429: "Too many reports at once.",
-  503: "The channel behind the server is away.",
-};
-
-/**
- * Sends one report. The request outlives the page, so that a press just before leaving counts too.
- *
- * @param {string} event
- * @returns {Promise<Outcome>}
- */
-async function report(event) {
-  try {
-    const response = await fetch("event/" + event, {
-      method: "POST",
-      keepalive: true,
-      credentials: "omit",
-      signal: AbortSignal.timeout(ANSWER_MS_MAX),
-    });
-    return response.ok ? { isDelivered: true } : refusal(response);
-  } catch (error) {
-    const isTimeout = error instanceof DOMException && error.name === "TimeoutError";
-    const reason = isTimeout ? "The server did not answer in time." : "The server cannot be reached.";
-    return { isDelivered: false, reason, canRetry: true, retryAfterMs: 0 };
-  }
-}
-
-/**
- * @param {Response} response
- * @returns {Outcome}
- */
-function refusal(response) {
-  const { status } = response;
-  const retryAfterMs = Number(response.headers.get("Retry-After")) * 1000 || 0;
-  return {
-    isDelivered: false,
-    reason: REASONS[status] ?? `The server answered ${status}.`,
-    // Any other 4xx says that the request itself is wrong: it would be refused again.
-    canRetry: status === 408 || status === 429 || status >= 500,
-    retryAfterMs: Math.min(Math.max(retryAfterMs, 0), RETRY_AFTER_MS_MAX),
-  };
-}
+const NAMES = { [OPENING]: "opening of this page", "pill:blue": "blue pill", "pill:red": "red pill" };
 
 /** What could not be delivered, the sentence about it, and the button that tries again. */
 class ReportStatus {
@@ -74,29 +23,26 @@ class ReportStatus {
   #text = find("[data-report-text]");
   #openText = find("[data-open-text]");
   #retry = find("[data-retry]");
-  /** @type {Map<string, number>} How often each event is undelivered. */
-  #undelivered = new Map();
+  /** @type {{ type: string, resend: () => void }[]} */
+  #undelivered = [];
 
-  /** @param {(event: string) => void} resend */
-  constructor(resend) {
+  constructor() {
     this.#retry.addEventListener("click", () => {
       const undelivered = this.#undelivered;
-      this.#undelivered = new Map();
+      this.#undelivered = [];
       this.#say("Trying again…");
-      for (const [event, count] of undelivered) {
-        for (let i = 0; i < count; i++) resend(event);
-      }
+      for (const { resend } of undelivered) resend();
     });
   }
 
   /**
-   * @param {string} event
-   * @param {number} count How often this event has been delivered since the page was opened.
+   * @param {string} type
+   * @param {number} count How often this type has been delivered since the page was opened.
    */
-  delivered(event, count) {
+  delivered(type, count) {
     // As long as something is undelivered, that is what the visitor must know.
-    if (this.#undelivered.size > 0) return;
-    const name = NAMES[event] ?? event;
+    if (this.#undelivered.length > 0) return;
+    const name = NAMES[type] ?? type;
     this.#say(
       `${name.charAt(0).toUpperCase()}${name.slice(1)} delivered${count > 1 ? `, ${count} times` : ""}.`,
     );
@@ -104,15 +50,13 @@ class ReportStatus {
   }
 
   /**
-   * @param {string} event
+   * @param {string} type
    * @param {string} reason
+   * @param {() => void} resend What the button does about it.
    */
-  failed(event, reason) {
-    this.#undelivered.set(event, (this.#undelivered.get(event) ?? 0) + 1);
-    const list = [...this.#undelivered].map(([key, count]) =>
-      `${NAMES[key] ?? key}${count > 1 ? ` (${count} times)` : ""}`
-    );
-    this.#say(`Not delivered: ${list.join(", ")}. ${reason}`);
+  failed(type, reason, resend) {
+    this.#undelivered.push({ type, resend });
+    this.#say(`Not delivered: ${this.#listUndelivered()}. ${reason}`);
     this.#region.dataset.failed = "";
     this.#retry.hidden = false;
   }
@@ -124,6 +68,14 @@ class ReportStatus {
    */
   sayAboutOpening(text) {
     this.#openText.textContent = text;
+  }
+
+  #listUndelivered() {
+    /** @type {Map<string, number>} */
+    const counts = new Map();
+    for (const { type } of this.#undelivered) counts.set(type, (counts.get(type) ?? 0) + 1);
+    return [...counts].map(([type, count]) => `${NAMES[type] ?? type}${count > 1 ? ` (${count} times)` : ""}`)
+      .join(", ");
   }
 
   /** @param {string} text */
@@ -142,36 +94,41 @@ class ReportStatus {
 /** One pill: its button, and what has become of its reports. */
 class Pill {
   #button;
-  #event;
+  #status;
+  #type;
   #pending = 0;
   #delivered = 0;
   #hasFailed = false;
 
-  /** @param {HTMLElement} button */
-  constructor(button) {
+  /**
+   * @param {HTMLElement} button
+   * @param {ReportStatus} status
+   */
+  constructor(button, status) {
     this.#button = button;
-    this.#event = button.dataset.event ?? "";
-    button.addEventListener("click", () => this.send());
+    this.#status = status;
+    this.#type = button.dataset.event ?? "";
+    button.addEventListener("click", () => this.#send(new Report(this.#type)));
   }
 
-  get event() {
-    return this.#event;
-  }
-
-  /** Every press is a report of its own; none waits for another. */
-  async send() {
+  /**
+   * Every press is a report of its own; none waits for another.
+   *
+   * @param {Report} report
+   */
+  async #send(report) {
     this.#pending++;
     this.#hasFailed = false;
     this.#show();
-    const outcome = await report(this.#event);
+    const outcome = await report.send();
     this.#pending--;
     if (outcome.isDelivered) {
       this.#delivered++;
-      document.body.dataset.chosen = this.#event;
-      status.delivered(this.#event, this.#delivered);
+      document.body.dataset.chosen = this.#type;
+      this.#status.delivered(this.#type, this.#delivered);
     } else {
       this.#hasFailed = true;
-      status.failed(this.#event, outcome.reason);
+      this.#status.failed(this.#type, outcome.reason, () => this.#send(report));
     }
     this.#show();
   }
@@ -180,6 +137,8 @@ class Pill {
     const [state, text, icon] = this.#look();
     this.#button.dataset.state = state;
     this.#button.setAttribute("aria-busy", String(state === "pending"));
+    // The state takes the place of the tagline, which stays in the name of the button.
+    this.#button.querySelector("[data-pill-tagline]")?.classList.add("visually-hidden");
     const label = this.#button.querySelector("[data-pill-state]");
     if (label !== null) label.textContent = text;
     this.#button.querySelector("use")?.setAttribute("href", icon);
@@ -194,23 +153,29 @@ class Pill {
   }
 }
 
-async function reportOpening() {
-  for (const delayMs of [...OPEN_RETRY_DELAYS_MS, undefined]) {
-    const outcome = await report(OPEN_EVENT);
+/** @param {ReportStatus} status */
+async function reportOpening(status) {
+  const report = new Report(OPENING);
+  for (const delayMs of [...OPENING_RETRY_DELAYS_MS, undefined]) {
+    const outcome = await report.send();
     if (outcome.isDelivered) return status.sayAboutOpening("");
     if (!outcome.canRetry || delayMs === undefined) {
       status.sayAboutOpening("");
-      return status.failed(OPEN_EVENT, outcome.reason);
+      return status.failed(OPENING, outcome.reason, () => resendOpening(report, status));
     }
     status.sayAboutOpening("The opening of this page is not reported yet. The page keeps trying.");
     await new Promise((resolve) => setTimeout(resolve, Math.max(delayMs, outcome.retryAfterMs)));
   }
 }
 
-async function resendOpening() {
-  const outcome = await report(OPEN_EVENT);
-  if (outcome.isDelivered) status.delivered(OPEN_EVENT, 1);
-  else status.failed(OPEN_EVENT, outcome.reason);
+/**
+ * @param {Report} report
+ * @param {ReportStatus} status
+ */
+async function resendOpening(report, status) {
+  const outcome = await report.send();
+  if (outcome.isDelivered) status.delivered(OPENING, 1);
+  else status.failed(OPENING, outcome.reason, () => resendOpening(report, status));
 }
 
 /**
@@ -223,22 +188,18 @@ function find(selector) {
   throw new TypeError(`The page has no element that matches ${selector}.`);
 }
 
-const pills = [...document.querySelectorAll("button[data-event]")]
-  .filter((button) => button instanceof HTMLElement)
-  .map((button) => new Pill(button));
-const status = new ReportStatus((event) => {
-  const pill = pills.find((candidate) => candidate.event === event);
-  if (pill === undefined) resendOpening();
-  else pill.send();
-});
+const status = new ReportStatus();
+for (const button of document.querySelectorAll("button[data-event]")) {
+  if (button instanceof HTMLElement) new Pill(button, status);
+}
 
 // A page that the browser prepares before anybody has asked for it is not open yet.
 if ("prerendering" in document && document.prerendering) {
-  document.addEventListener("prerenderingchange", reportOpening, { once: true });
+  document.addEventListener("prerenderingchange", () => reportOpening(status), { once: true });
 } else {
-  reportOpening();
+  reportOpening(status);
 }
 // A page that comes back from the back/forward cache is opened again, but runs no script anew.
 addEventListener("pageshow", (event) => {
-  if (event.persisted) reportOpening();
+  if (event.persisted) reportOpening(status);
 });
