@@ -111,7 +111,7 @@ Deno.test("a report that could not be delivered is said, and can be sent again",
     await visitor.page.waitForSelector('button[data-event="pill:red"][data-state="failed"]');
     assert.deepEqual(await findBarriers(visitor.page), []);
 
-    system.forwarder = await startForwarder(system.ports);
+    system.forwarder = await startForwarder({ ports: system.ports });
     await ready(system.broadcaster.url);
     await visitor.page.locator("[data-retry]:visible").first().click();
     await visitor.page.waitForSelector('button[data-event="pill:red"][data-state="confirmed"]');

@@ -59,6 +59,22 @@ Deno.test("POST /event/:type refuses what is not in the catalogue, and publishes
   assert.deepEqual(await channel.history("earliest", { limit: 10 }), []);
 });
 
+Deno.test("POST /event/:type with an Idempotency-Key that was used publishes nothing more", async () => {
+  const { app, channel } = await broadcaster();
+  const post = async (type: string, key: string) => {
+    const response = await app.request(`/event/${type}`, {
+      method: "POST",
+      headers: { "Idempotency-Key": key },
+    });
+    return response.status;
+  };
+  assert.deepEqual([await post("pill:red", "k"), await post("pill:red", "k")], [201, 201]);
+  assert.deepEqual([await post("pill:red", "l"), await post("pill:blue", "k")], [201, 201]);
+  assert.equal((await channel.history("earliest", { limit: 10 })).length, 3);
+  for (const key of ["", "two words", "x".repeat(256)]) assert.equal(await post("pill:red", key), 400, key);
+  assert.equal((await channel.history("earliest", { limit: 10 })).length, 3);
+});
+
 Deno.test("POST /event/:type refuses a body over the limit, with and without a length", async () => {
   const { app, channel } = await broadcaster();
   const large = new Uint8Array(16 * 1024 + 1);

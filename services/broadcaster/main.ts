@@ -9,7 +9,7 @@ import { createBroadcaster } from "./app.ts";
 import { type Config, SETTINGS } from "./config.ts";
 
 export async function run(config: Config, { log, signal }: RunContext): Promise<void> {
-  await using channel = await openChannel(config);
+  await using channel = await openChannel(config, { publishTimeoutMs: config.publishTimeout });
   const app = await createBroadcaster({ config, channel, log });
   const { ip: hostname, port } = config;
   const onListen = (url: string) => announce(`Tracking page: ${url}`);

@@ -25,7 +25,7 @@ import {
 import { type Log, messageOf } from "../lib/log.ts";
 import { StartError } from "../lib/start.ts";
 import type { Update } from "../lib/update.ts";
-import type { AppendRequest, AppendResult, UpdateLog } from "./update_log.ts";
+import { type AppendRequest, type AppendResult, LogUnavailableError, type UpdateLog } from "./update_log.ts";
 
 export interface BrokerOptions {
   /** Address to bind, without brackets. */
@@ -51,7 +51,7 @@ const TURN_LIMIT = 1000;
 const SEND_HIGH_WATER_MARK = 10_000;
 /** Milliseconds that what was already sent has to leave when the broker closes. */
 const LINGER_MS = 500;
-/** Least milliseconds between two log entries about dropped frames. */
+/** Least milliseconds between two records about one kind of trouble. */
 const REPORT_INTERVAL_MS = 1000;
 
 const BOUND_SOCKET_OPTIONS = {
@@ -77,13 +77,15 @@ export class Broker implements Disposable {
   readonly ports: Ports;
   readonly #sockets: Sockets;
   readonly #updates: UpdateLog;
-  readonly #refused: RefusedFrames;
+  readonly #refused: Complaints;
+  readonly #unstored: Complaints;
 
   private constructor(sockets: Sockets, ports: Ports, { updates, log }: BrokerOptions) {
     this.#sockets = sockets;
     this.ports = ports;
     this.#updates = updates;
-    this.#refused = new RefusedFrames(log);
+    this.#refused = new Complaints("Dropped frames that are no update or request", log);
+    this.#unstored = new Complaints("Updates could not be stored, and were refused", log);
   }
 
   /** @throws {StartError} when a port cannot be opened. */
@@ -136,7 +138,7 @@ export class Broker implements Disposable {
     ]);
     const resultOf = new Map(publishes.map((each, index) => [each, results[updates.length + index]]));
 
-    // A probe is answered with the end that it would have seen alone: "from now on" must include an update that
+    // Who asks for the end is told what it would have been told alone: "from now on" must include an update that
     // the same client publishes right after it, though both are taken in one turn.
     end = results[updates.length - 1]?.position ?? end;
     for (const each of requests) {
@@ -145,13 +147,21 @@ export class Broker implements Disposable {
       await this.#answer(each, result, end);
     }
     this.#refused.report();
+    this.#unstored.report();
     return published.length + asked.length + subscribed.length > 0;
   }
 
-  /** Stores all in one step, and then shows the subscribers what is new. */
+  /** Stores all in one step, and then shows the subscribers what is new. Nothing is stored when it returns none. */
   async #append(requests: readonly AppendRequest[]): Promise<AppendResult[]> {
     if (requests.length === 0) return [];
-    const results = this.#updates.append(requests);
+    let results: AppendResult[];
+    try {
+      results = this.#updates.append(requests);
+    } catch (error) {
+      if (!(error instanceof LogUnavailableError)) throw error;
+      this.#unstored.count(error.message, requests.length);
+      return [];
+    }
     for (const result of results) {
       if (!result.known) await this.#sockets.xpub.send(encodeUpdate(result.topic, result));
     }
@@ -162,7 +172,7 @@ export class Broker implements Disposable {
   async #answer(from: PeerRequest, result: AppendResult | undefined, end: Position): Promise<void> {
     const { request } = from;
     if (request === undefined) {
-      this.#refused.count("ROUTER", from.error);
+      this.#refused.count(`ROUTER: ${from.error.message}`);
       return await this.#reply(from, { ok: false, code: "invalid", reason: from.error.message });
     }
     if (request.verb === "probe") await this.#sockets.xpub.send(encodeProbe(end, request.nonce));
@@ -172,8 +182,12 @@ export class Broker implements Disposable {
   #replyTo(request: RouterRequest, result: AppendResult | undefined, end: Position): Reply {
     switch (request.verb) {
       case "publish":
-        if (result === undefined) throw new Error("A publish was not stored, and nothing said why");
+        if (result === undefined) {
+          return { ok: false, code: "unavailable", reason: "The log cannot be written" };
+        }
         return encodePublished(result.position, result.known ? result.json : undefined);
+      case "end":
+        return encodeEnd(request.msAgo === 0 ? end : this.#updates.endAt(Date.now() - request.msAgo));
       case "probe":
         return encodeEnd(end);
       case "locate":
@@ -193,7 +207,7 @@ export class Broker implements Disposable {
       return [decodeXsub(frames)];
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
-      this.#refused.count("XSUB", error);
+      this.#refused.count(`XSUB: ${error.message}`);
       return [];
     }
   }
@@ -208,32 +222,31 @@ export class Broker implements Disposable {
   }
 }
 
-/** Counts frames that were dropped, and says so in the log, but not once for each: they come from outside. */
-class RefusedFrames {
+/** Counts what goes wrong, and says so in the log, but not once for each: it comes from outside, in any number. */
+class Complaints {
+  readonly #message: string;
   readonly #log: Log;
   #total = 0;
   #reported = 0;
   #reportedAt = -Infinity;
   #last = "";
 
-  constructor(log: Log) {
+  constructor(message: string, log: Log) {
+    this.#message = message;
     this.#log = log;
   }
 
-  count(socket: string, error: WireError): void {
-    this.#total++;
-    this.#last = `${socket}: ${error.message}`;
+  count(reason: string, times = 1): void {
+    this.#total += times;
+    this.#last = reason;
   }
 
   /** Writes what has come together, once per interval at most. */
   report(): void {
     const now = performance.now();
     if (this.#total === this.#reported || now - this.#reportedAt < REPORT_INTERVAL_MS) return;
-    this.#log.warn("Dropped frames that are no update or request", {
-      dropped: this.#total - this.#reported,
-      droppedInAll: this.#total,
-      last: this.#last,
-    });
+    const since = this.#total - this.#reported;
+    this.#log.warn(this.#message, { count: since, total: this.#total, last: this.#last });
     this.#reported = this.#total;
     this.#reportedAt = now;
   }

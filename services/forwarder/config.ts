@@ -1,6 +1,16 @@
 /** The settings of the forwarder. */
 import { DEFAULT_PORTS } from "../lib/channels/zeromq_wire.ts";
-import { COMMON_SETTINGS, optionalPort, port, type SettingsOf } from "../lib/env.ts";
+import {
+  choice,
+  COMMON_SETTINGS,
+  count,
+  duration,
+  optionalPort,
+  path,
+  port,
+  type SettingsOf,
+  size,
+} from "../lib/env.ts";
 
 export const SETTINGS = {
   ...COMMON_SETTINGS,
@@ -8,6 +18,11 @@ export const SETTINGS = {
   xsubPort: port("XSUB_PORT", DEFAULT_PORTS.xsub),
   xpubPort: port("XPUB_PORT", DEFAULT_PORTS.xpub),
   routerPort: port("ROUTER_PORT", DEFAULT_PORTS.router),
+  updateLog: path("UPDATE_LOG", "data/updates.db"),
+  logSync: choice("LOG_SYNC", ["full", "normal"], "full"),
+  retainUpdates: count("RETAIN_UPDATES", "1000000"),
+  retainAge: duration("RETAIN_AGE", "7d"),
+  retainBytes: size("RETAIN_BYTES", "1GiB"),
 };
 
 export type Config = SettingsOf<typeof SETTINGS>;

@@ -66,11 +66,12 @@ export interface Channel extends AsyncDisposable {
   locate(id: string): Promise<Cursor | undefined>;
 
   /**
-   * The cursor of the newest entry, or the place before the first one: where `latest` begins.
+   * The cursor of the newest entry, or the place before the first one: where `latest` begins. With `msAgo`, where
+   * it began so many milliseconds ago, or the oldest place that is kept since then.
    *
    * @throws {ChannelUnavailableError} when the channel cannot be reached.
    */
-  latest(): Promise<Cursor>;
+  latest(options?: { msAgo?: number }): Promise<Cursor>;
 
   /** Whether the channel can be reached now; readiness probes ask it. */
   status(): ChannelStatus;

@@ -55,14 +55,14 @@ export function readSettings<S extends Readonly<Record<string, Setting<unknown>>
   return values as SettingsOf<S>;
 }
 
-/** An address to listen on. `[::]` and `::` are the same; the value has no brackets. */
+/** An address to listen on. `[::]`, `::` and `0:0:0:0:0:0:0:0` are the same; the value has no brackets. */
 export function address(name: string, fallback: string): Setting<string> {
   return setting(name, fallback, (text) => {
     const bare = unbracket(text);
     if (!isIpAddress(bare)) {
       throw new RangeError("an IPv4 or IPv6 address, such as 127.0.0.1, 0.0.0.0 or [::]");
     }
-    return bare;
+    return bare.includes(":") ? unbracket(new URL(`http://[${bare}]/`).hostname) : bare;
   });
 }
 
@@ -77,7 +77,16 @@ export function host(name: string, fallback: string): Setting<string> {
   });
 }
 
-/** A TCP port; 0 stands for any free one. */
+/** A TCP port to connect to. */
+export function remotePort(name: string, fallback: number): Setting<number> {
+  return setting(name, `${fallback}`, (text) => {
+    const value = parsePort(text);
+    if (value === 0) throw new RangeError("a port, 1 to 65535");
+    return value;
+  });
+}
+
+/** A TCP port to listen on; 0 stands for any free one. */
 export function port(name: string, fallback: number): Setting<number> {
   return setting(name, `${fallback}`, parsePort);
 }
@@ -133,6 +142,52 @@ function isOrigin(text: string): boolean {
 
 export function logLevel(name: string, fallback: LogLevel): Setting<LogLevel> {
   return choice(name, LOG_LEVELS, fallback);
+}
+
+/** A file; relative to the folder that the process runs in. */
+export function path(name: string, fallback: string): Setting<string> {
+  return setting(name, fallback, (text) => {
+    if (text.includes("\0")) throw new RangeError("the path of a file");
+    return text;
+  });
+}
+
+/** A whole number from 0 on. */
+export function count(name: string, fallback: string): Setting<number> {
+  return setting(name, fallback, (text) => {
+    if (!/^[0-9]{1,15}$/.test(text)) throw new RangeError("a whole number, such as 1000000, or 0");
+    return Number(text);
+  });
+}
+
+/** Reads a number with a unit, such as `7d`, in the smallest unit; 0 needs none. */
+function measure(units: ReadonlyMap<string, number>, wanted: string): (text: string) => number {
+  return (text) => {
+    if (text === "0") return 0;
+    const [, digits, unit = ""] = /^([0-9]{1,9})([A-Za-z]+)$/.exec(text) ?? [];
+    const factor = units.get(unit);
+    if (factor === undefined) throw new RangeError(wanted);
+    return Number(digits) * factor;
+  };
+}
+
+const DURATION_UNITS = new Map(Object.entries({ ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }));
+const SIZE_UNITS = new Map(
+  Object.entries({ B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 }),
+);
+
+/** A length of time with its unit, such as `2s` or `7d`, or 0. The value is in milliseconds. */
+export function duration(name: string, fallback: string): Setting<number> {
+  return setting(name, fallback, measure(DURATION_UNITS, "a number with ms, s, m, h or d, such as 7d, or 0"));
+}
+
+/** A size with its unit, such as `64MiB`, or 0. The value is in bytes. */
+export function size(name: string, fallback: string): Setting<number> {
+  return setting(
+    name,
+    fallback,
+    measure(SIZE_UNITS, "a number with B, KiB, MiB, GiB or TiB, such as 1GiB, or 0"),
+  );
 }
 
 /** One of a few words. */

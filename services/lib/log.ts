@@ -26,8 +26,9 @@ export function createLog({ service, level, write = writeToStderr }: LogOptions)
   const lowest = LOG_LEVELS.indexOf(level);
   const writerOf = (level: LogLevel) => (message: string, fields: LogFields = {}) => {
     if (LOG_LEVELS.indexOf(level) < lowest) return;
-    const record = { ...fields, time: new Date().toISOString(), level, service, message };
-    write(`${JSON.stringify(record)}\n`);
+    const own = { time: new Date().toISOString(), level, service, message };
+    // Twice: first for the order in which people read them, and last so that no field takes their place.
+    write(`${JSON.stringify({ ...own, ...fields, ...own })}\n`);
   };
   return {
     debug: writerOf("debug"),

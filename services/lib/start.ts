@@ -45,6 +45,16 @@ export interface Process {
 /** A reason not to start that an operator can mend. Its message is all that they are shown. */
 export class StartError extends Error {
   override readonly name = "StartError";
+  /** What the process leaves with: {@link EXIT_BAD_SETTINGS} where a setting names what cannot be used. */
+  readonly exitCode: number;
+
+  constructor(
+    message: string,
+    { exitCode = EXIT_FAILURE, ...options }: ErrorOptions & { exitCode?: number } = {},
+  ) {
+    super(message, options);
+    this.exitCode = exitCode;
+  }
 }
 
 /** Runs the service and ends the process. */
@@ -71,8 +81,12 @@ async function runToExitCode<S extends Settings>(service: Service<S>, process: P
     await service.run(config, { log, signal: endSignal(process, log) });
     return 0;
   } catch (error) {
-    // Where an unexpected failure comes from is what its finder needs; the others say what to mend.
-    log.error(messageOf(error), error instanceof StartError ? {} : { stack: stackOf(error) });
+    if (error instanceof StartError) {
+      log.error(error.message);
+      return error.exitCode;
+    }
+    // Where an unexpected failure comes from is what its finder needs.
+    log.error(messageOf(error), { stack: stackOf(error) });
     return EXIT_FAILURE;
   }
 }

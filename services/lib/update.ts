@@ -65,6 +65,8 @@ const id = v.pipe(
     (value) => value !== "earliest" && !value.startsWith("#"),
     'must not be "earliest" or start with "#"',
   ),
+  // It comes back in a header, whose spaces at the ends HTTP drops.
+  v.check((value) => !/^ | $/.test(value), "must not begin or end with a space"),
 );
 
 const topic = v.pipe(name, v.check((value) => value !== "*", 'must not be "*", which matches every topic'));

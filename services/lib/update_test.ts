@@ -54,7 +54,7 @@ Deno.test("parseUpdate() takes every field up to its bound", () => {
 });
 
 Deno.test("parseUpdate() takes names of any script, and data with controls", () => {
-  for (const name of ["earliest ", "a#b", "**", "/א/é/日/🐇", "a b", "e\u0301", "\u00A0"]) {
+  for (const name of ["earliest.", "a#b", "**", "/א/é/日/🐇", "a b", "e\u0301", "\u00A0"]) {
     const update = { ...FULL, id: name, topics: [name], type: name };
     assert.deepEqual(parseUpdate(update), update);
   }
@@ -74,6 +74,8 @@ const BAD_FIELDS: readonly [field: string, value: unknown, message: RegExp][] = 
   ["id", "", /id must not be empty/],
   ["id", "x".repeat(MAX_ID_LENGTH + 1), /id must have at most 1024 characters/],
   ["id", "earliest", /id must not be "earliest"/],
+  ["id", " a", /id must not begin or end with a space/],
+  ["id", "a ", /id must not begin or end with a space/],
   ["id", "#x", /id must not .*start with "#"/],
   ["topics", undefined, /topics must be a list/],
   ["topics", "/a", /topics must be a list of one topic at least/],

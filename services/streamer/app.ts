@@ -7,6 +7,7 @@ import type { Log } from "../lib/log.ts";
 import { STREAM_HEADERS } from "../lib/sse.ts";
 import { MAX_ID_LENGTH } from "../lib/update.ts";
 import type { Config } from "./config.ts";
+import { History } from "./history.ts";
 import type { Hub } from "./hub.ts";
 import { subscribe } from "./subscribe.ts";
 
@@ -18,7 +19,7 @@ export interface StreamerOptions {
 }
 
 export function createStreamer({ config, channel, hub, log }: StreamerOptions): App {
-  const app = createApp({ log, ready: () => channel.status() });
+  const app = createApp({ log, ready: () => hub.status() });
   app.use(cors({
     origin: config.corsOrigins,
     allowMethods: ["GET", "HEAD"],
@@ -27,11 +28,12 @@ export function createStreamer({ config, channel, hub, log }: StreamerOptions): 
     maxAge: 86_400,
   }));
 
+  const history = new History(channel);
   const events = (c: Context) => {
     for (const [name, value] of Object.entries(STREAM_HEADERS)) c.header(name, value);
     // Hono runs this for HEAD too, where a stream would have no reader.
     if (c.req.method === "HEAD") return c.body(null);
-    return c.body(subscribe(lastEventId(c), { hub, channel, log }));
+    return c.body(subscribe(lastEventId(c), { hub, history, channel, log }));
   };
   app.get("/events", events);
   app.get("/events/", events);

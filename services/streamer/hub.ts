@@ -6,7 +6,13 @@
  * own (see `subscribe.ts`) until it has caught up with the hub. A slow one never waits here: when it has no room,
  * it stops being live and remembers its cursor, and nobody else notices.
  */
-import { type Channel, type Cursor, type Entry, HistoryLostError } from "../lib/channel.ts";
+import {
+  type Channel,
+  type ChannelStatus,
+  type Cursor,
+  type Entry,
+  HistoryLostError,
+} from "../lib/channel.ts";
 import type { Log } from "../lib/log.ts";
 import { whenReachable } from "../lib/reachability.ts";
 import { concatFrames, HEARTBEAT } from "../lib/sse.ts";
@@ -42,6 +48,13 @@ export class Hub {
     this.#log = log;
     this.#heartbeatMs = heartbeatMs;
     this.recent = new Recent(recentBytes);
+  }
+
+  /** Whether it can do its work now: it follows the channel, and the channel can be reached. */
+  status(): ChannelStatus {
+    const status = this.#channel.status();
+    if (!status.reachable || this.recent.end !== undefined) return status;
+    return { reachable: false, reason: "The end of the channel is not known yet" };
   }
 
   /** How many streams are open. */
@@ -89,7 +102,10 @@ export class Hub {
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
-    const start = await whenReachable(() => this.#channel.latest(), signal);
+    const opened = performance.now();
+    // As it was when the first stream may have been opened: an unreachable channel must not cost it anything.
+    const msAgo = () => performance.now() - opened;
+    const start = await whenReachable(() => this.#channel.latest({ msAgo: msAgo() }), signal);
     this.recent.begin(start);
     let after: Cursor | "earliest" = start;
     while (true) {

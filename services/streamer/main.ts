@@ -10,7 +10,7 @@ import { Hub } from "./hub.ts";
 
 export async function run(config: Config, { log, signal }: RunContext): Promise<void> {
   await using channel = await openChannel(config);
-  const hub = new Hub({ channel, log });
+  const hub = new Hub({ channel, log, recentBytes: config.recentBytes });
   const app = createStreamer({ config, channel, hub, log });
   await runTogether(signal, [
     (signal) => hub.run(signal),

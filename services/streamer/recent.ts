@@ -8,15 +8,16 @@ import { encodeFrame } from "../lib/sse.ts";
 /** An entry with its SSE bytes. */
 export interface Framed {
   readonly cursor: Cursor;
+  readonly id: string;
   /** What a subscriber receives; empty for a private update, which still has its place in the order. */
   readonly frame: Uint8Array;
 }
 
 /** Bytes that an entry costs besides its frame: objects, a place in the array and in the index. */
-const OVERHEAD_BYTES = 256;
+const OVERHEAD_BYTES = 400;
 
 export function frameOf({ cursor, update }: Entry): Framed {
-  return { cursor, frame: update.private ? new Uint8Array() : encodeFrame(update) };
+  return { cursor, id: update.id, frame: update.private ? new Uint8Array() : encodeFrame(update) };
 }
 
 export class Recent {
@@ -29,6 +30,8 @@ export class Recent {
   #cut = 0;
   /** For each cursor that can be resumed from, the number of the item after it. */
   readonly #after = new Map<Cursor, number>();
+  /** For each id the newest cursor that bears it. */
+  readonly #byId = new Map<string, Cursor>();
   /** The cursor before the oldest item; undefined until the place of the first item is known. */
   #base: Cursor | undefined;
 
@@ -51,7 +54,13 @@ export class Recent {
     this.#items.push(item);
     this.#bytes += item.frame.length + OVERHEAD_BYTES;
     this.#after.set(item.cursor, this.#cut + this.#items.length);
+    this.#byId.set(item.id, item.cursor);
     while (this.#bytes > this.#maxBytes && this.#gone < this.#items.length) this.#evict();
+  }
+
+  /** The cursor of an update that is here. The channel is to be asked first: it knows where an id stood first. */
+  locate(id: string): Cursor | undefined {
+    return this.#byId.get(id);
   }
 
   /**
@@ -73,6 +82,7 @@ export class Recent {
     const item = this.#items[this.#gone] as Framed;
     if (this.#base !== undefined) this.#after.delete(this.#base);
     this.#base = item.cursor;
+    if (this.#byId.get(item.id) === item.cursor) this.#byId.delete(item.id);
     this.#bytes -= item.frame.length + OVERHEAD_BYTES;
     this.#gone++;
     // Cut in large pieces: moving the whole array for each eviction would cost as much as it has items.

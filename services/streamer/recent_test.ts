@@ -9,7 +9,7 @@ function recentOf(maxBytes: number, sizes: readonly number[]): Recent {
   const recent = new Recent(maxBytes);
   recent.begin(START);
   for (const [index, size] of sizes.entries()) {
-    recent.append({ cursor: cursor(index), frame: new Uint8Array(size) });
+    recent.append({ cursor: cursor(index), id: `id${index}`, frame: new Uint8Array(size) });
   }
   return recent;
 }
@@ -41,7 +41,7 @@ Deno.test("Recent keeps the newest items within its bytes, and knows exactly the
     const recent = recentOf(maxBytes, sizes);
     let kept = 0;
     for (let bytes = 0; kept < sizes.length; kept++) {
-      bytes += sizes[sizes.length - 1 - kept]! + 256;
+      bytes += sizes[sizes.length - 1 - kept]! + 400;
       if (bytes > maxBytes) break;
     }
     const first = sizes.length - kept;
@@ -49,6 +49,8 @@ Deno.test("Recent keeps the newest items within its bytes, and knows exactly the
     const wanted = Array.from({ length: kept }, (_, index) => cursor(first + index));
     assert.deepEqual(recent.read(before, Infinity)?.map((item) => item.cursor), wanted);
     if (first > 0) assert.equal(recent.read(START, Infinity), undefined);
+    assert.equal(recent.locate(`id${first}`), kept > 0 ? cursor(first) : undefined);
+    if (first > 0) assert.equal(recent.locate(`id${first - 1}`), undefined);
     if (first > 1) assert.equal(recent.read(cursor(first - 2), Infinity), undefined);
   }));
 });

@@ -7,20 +7,19 @@ import { type Log, messageOf, stackOf } from "../lib/log.ts";
 import { whenReachable } from "../lib/reachability.ts";
 import { pause } from "../lib/shutdown.ts";
 import { concatFrames, encodePreamble } from "../lib/sse.ts";
+import type { History, Page } from "./history.ts";
 import type { Hub } from "./hub.ts";
-import { type Framed, frameOf } from "./recent.ts";
 import { Subscriber } from "./subscriber.ts";
 
 export interface SubscribeOptions {
   readonly hub: Hub;
+  readonly history: History;
   readonly channel: Channel;
   readonly log: Log;
 }
 
 /** Bytes of recent frames written in one step. */
 const CHUNK_BYTES = 64 * 1024;
-/** Updates read from the history in one step; they wait in memory until the reader takes them. */
-const PAGE_LIMIT = 500;
 /** Milliseconds after which a stream looks again whether the hub has come to where it is. */
 const LOOK_AGAIN_MS = 250;
 /** Milliseconds that a client waits before it reconnects, and how many more at random: not all at one moment. */
@@ -72,7 +71,8 @@ async function locate(
   id: string,
   { hub, channel, log }: SubscribeOptions,
 ): Promise<void> {
-  const after = id === "earliest" ? id : await channel.locate(id);
+  // The hub may know an id that the channel has lost with its history.
+  const after = id === "earliest" ? id : await channel.locate(id) ?? hub.recent.locate(id);
   if (subscriber.ended.aborted) return;
   if (after !== undefined) {
     subscriber.place = { after };
@@ -86,19 +86,24 @@ async function locate(
 async function readOn(
   subscriber: Subscriber,
   after: Cursor | "earliest",
-  { hub, channel, log }: SubscribeOptions,
+  { hub, history, channel, log }: SubscribeOptions,
 ): Promise<void> {
   const recent = after === "earliest" ? undefined : hub.recent.read(after, CHUNK_BYTES);
   if (recent !== undefined) {
+    const last = recent.at(-1);
     // Nothing after the cursor is what the hub has not dispatched yet, so nothing comes between this and live.
-    return recent.length === 0 ? hub.goLive(subscriber) : write(subscriber, recent);
+    if (last === undefined) return hub.goLive(subscriber);
+    return write(subscriber, { chunk: concatFrames(recent.map(({ frame }) => frame)), end: last.cursor });
   }
   const { advanced } = hub;
   try {
-    const entries = await channel.history(after, { limit: PAGE_LIMIT });
-    if (entries.length > 0) return write(subscriber, entries.map(frameOf));
+    // Asked first: if there is no history at all, this is the place from which the stream goes on.
+    const end = after === "earliest" ? await channel.latest() : undefined;
+    const page = await history.read(after);
+    if (page !== undefined) return write(subscriber, page);
+    if (end !== undefined) subscriber.place = { after: end };
     // The reader is at the end of the history, and the hub is about to come there.
-    await Promise.race([advanced, pause(LOOK_AGAIN_MS, subscriber.ended)]);
+    else await Promise.race([advanced, pause(LOOK_AGAIN_MS, subscriber.ended)]);
   } catch (error) {
     if (!(error instanceof HistoryLostError)) throw error;
     log.warn("A stream cannot go on where it was; it goes on with what is kept", { reason: error.message });
@@ -106,10 +111,8 @@ async function readOn(
   }
 }
 
-function write(subscriber: Subscriber, items: readonly Framed[]): void {
-  const last = items.at(-1);
-  if (subscriber.ended.aborted || last === undefined) return;
-  const chunk = concatFrames(items.map(({ frame }) => frame));
+function write(subscriber: Subscriber, { chunk, end }: Page): void {
+  if (subscriber.ended.aborted) return;
   if (chunk.length > 0) subscriber.write(chunk);
-  subscriber.place = { after: last.cursor };
+  subscriber.place = { after: end };
 }

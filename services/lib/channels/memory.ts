@@ -22,7 +22,8 @@ export class MemoryChannel implements Channel {
   readonly #epoch = crypto.randomUUID();
   readonly #keep: number;
   readonly #closed = new AbortController();
-  readonly #kept: { readonly entry: Entry; readonly requestKey: string | undefined }[] = [];
+  readonly #kept: { readonly entry: Entry; readonly requestKey: string | undefined; readonly at: number }[] =
+    [];
   readonly #byRequestKey = new Map<string, Entry>();
   /** How many entries retention has taken; entry number n stands at index n - 1 - #forgotten. */
   #forgotten = 0;
@@ -39,7 +40,7 @@ export class MemoryChannel implements Channel {
     const known = requestKey === undefined ? undefined : this.#byRequestKey.get(requestKey);
     if (known !== undefined) return known;
     const entry = { cursor: this.#cursorOf(this.#end + 1), update };
-    this.#kept.push({ entry, requestKey });
+    this.#kept.push({ entry, requestKey, at: performance.now() });
     if (requestKey !== undefined) this.#byRequestKey.set(requestKey, entry);
     this.#forget();
     this.#arrival.resolve();
@@ -69,9 +70,11 @@ export class MemoryChannel implements Channel {
   }
 
   // deno-lint-ignore require-await -- as above
-  async latest(): Promise<Cursor> {
+  async latest({ msAgo = 0 }: { msAgo?: number } = {}): Promise<Cursor> {
     this.#refuseWhenClosed();
-    return this.#cursorOf(this.#end);
+    const then = performance.now() - msAgo;
+    const newer = msAgo === 0 ? 0 : this.#kept.length - 1 - this.#kept.findLastIndex(({ at }) => at <= then);
+    return this.#cursorOf(this.#end - newer);
   }
 
   status(): ChannelStatus {

@@ -17,7 +17,7 @@ import {
   type PublishOptions,
 } from "../channel.ts";
 import { whenReachable } from "../reachability.ts";
-import type { Update } from "../update.ts";
+import { InvalidUpdateError, type Update } from "../update.ts";
 import { CatchUp } from "./catch_up.ts";
 import { formatCursor, parseCursor, type Position, type Positioned } from "./position.ts";
 import { drain, Pacer, SOCKET_OPTIONS } from "./zeromq_receive.ts";
@@ -34,8 +34,8 @@ import {
   type XpubMessage,
 } from "./zeromq_wire.ts";
 
-/** Milliseconds until a publish or a read is given up. */
-const REQUEST_TIMEOUT_MS = 1500;
+/** Reads are given up after as many milliseconds; whoever needs them repeats them. */
+const READ = { timeout: 5000 };
 const PROBE_INTERVAL_MS = 1000;
 /** Milliseconds without a sign of life after which the channel counts as unreachable: two probes lost, and some. */
 const SILENCE_MS = 2500;
@@ -51,6 +51,8 @@ export interface ZeromqChannelOptions {
   readonly host: string;
   readonly xpubPort: number;
   readonly routerPort: number;
+  /** Milliseconds until a publish is given up. Default: 2 seconds. */
+  readonly publishTimeoutMs?: number;
 }
 
 /** A socket that listens to XPUB, one for each call of subscribe(). */
@@ -64,12 +66,14 @@ interface Listener {
 export class ZeromqChannel implements Channel {
   readonly #xpubAddress: string;
   readonly #requests: ZeromqRequests;
+  readonly #publishTimeoutMs: number;
   readonly #closed = new AbortController();
   readonly #listeners = new Set<Listener>();
   readonly #nonce = crypto.randomUUID();
   readonly #prober: ReturnType<typeof setInterval>;
 
-  constructor({ host, xpubPort, routerPort }: ZeromqChannelOptions) {
+  constructor({ host, xpubPort, routerPort, publishTimeoutMs = 2000 }: ZeromqChannelOptions) {
+    this.#publishTimeoutMs = publishTimeoutMs;
     const authority = host.includes(":") ? `[${host}]` : host;
     this.#xpubAddress = `tcp://${authority}:${xpubPort}`;
     this.#requests = new ZeromqRequests(`tcp://${authority}:${routerPort}`);
@@ -79,11 +83,10 @@ export class ZeromqChannel implements Channel {
 
   async publish(update: Update, options: PublishOptions = {}): Promise<Entry> {
     const { requestKey = crypto.randomUUID(), signal } = options;
-    const { position, first } = decodePublished(
-      await this.#requests.request(
-        { verb: "publish", requestKey, update },
-        { timeout: REQUEST_TIMEOUT_MS, signal },
-      ),
+    const { position, first } = await this.#requests.request(
+      { verb: "publish", requestKey, update },
+      decodePublished,
+      { timeout: this.#publishTimeoutMs, signal },
     );
     return { cursor: formatCursor(position), update: first ?? update };
   }
@@ -106,20 +109,17 @@ export class ZeromqChannel implements Channel {
   }
 
   async locate(id: string): Promise<Cursor | undefined> {
-    const position = decodeLocated(
-      await this.#requests.request({ verb: "locate", id }, { timeout: REQUEST_TIMEOUT_MS }),
-    );
+    const position = await this.#requests.request({ verb: "locate", id }, decodeLocated, READ);
     return position && formatCursor(position);
   }
 
-  async latest(): Promise<Cursor> {
-    return formatCursor(await this.#readEnd());
+  async latest({ msAgo = 0 }: { msAgo?: number } = {}): Promise<Cursor> {
+    return formatCursor(await this.#readEnd(msAgo));
   }
 
   status(): ChannelStatus {
     if (this.#closed.signal.aborted) return { reachable: false, reason: "The channel is closed" };
-    const silence = this.#requests.silence;
-    if (silence === undefined || silence > SILENCE_MS) {
+    if (!this.#requests.answered) {
       return { reachable: false, reason: "The forwarder does not answer" };
     }
     for (const { lastEcho } of this.#listeners) {
@@ -136,18 +136,20 @@ export class ZeromqChannel implements Channel {
     await this.#requests.close();
   }
 
-  /** Sends a probe. Its loss needs no handling: {@link status} goes by what came back. */
+  /** Sends a probe. Whatever becomes of it: {@link status} goes by what came back. */
   #probe(): void {
-    this.#requests.request({ verb: "probe", nonce: this.#nonce }, { timeout: PROBE_INTERVAL_MS })
+    this.#requests.request({ verb: "probe", nonce: this.#nonce }, decodeEnd, { timeout: PROBE_INTERVAL_MS })
       .catch((error) => {
-        if (!(error instanceof ChannelUnavailableError)) throw error;
+        const answered = error instanceof ChannelUnavailableError || error instanceof InvalidUpdateError ||
+          error instanceof HistoryLostError;
+        if (!answered) throw error;
       });
   }
 
   /** The position at which a subscription begins, waited for while the forwarder cannot be reached. */
   async #start(after: Cursor | "latest", signal: AbortSignal): Promise<Position> {
     if (after !== "latest") return positionOf(after);
-    return await whenReachable(() => this.#readEnd(signal), signal);
+    return await whenReachable(() => this.#readEnd(0, signal), signal);
   }
 
   async *#follow(start: Promise<Position> | undefined, signal: AbortSignal): AsyncGenerator<Entry[]> {
@@ -217,8 +219,7 @@ export class ZeromqChannel implements Channel {
   #reconnectWhenDeaf(listener: Listener): void {
     const now = performance.now();
     const deafFor = now - Math.max(listener.openedAt, listener.lastEcho ?? 0);
-    const answered = this.#requests.silence !== undefined && this.#requests.silence < SILENCE_MS;
-    if (deafFor < DEAF_MS || !answered) return;
+    if (deafFor < DEAF_MS || !this.#requests.answered) return;
     listener.socket.close();
     listener.socket = this.#connect();
     listener.openedAt = now;
@@ -238,13 +239,11 @@ export class ZeromqChannel implements Channel {
     return socket;
   }
 
-  async #readEnd(signal?: AbortSignal): Promise<Position> {
-    return decodeEnd(
-      await this.#requests.request(
-        { verb: "probe", nonce: crypto.randomUUID() },
-        { timeout: REQUEST_TIMEOUT_MS, signal },
-      ),
-    );
+  async #readEnd(msAgo: number, signal?: AbortSignal): Promise<Position> {
+    return await this.#requests.request({ verb: "end", msAgo: Math.ceil(msAgo) }, decodeEnd, {
+      ...READ,
+      signal,
+    });
   }
 
   async #readPage(
@@ -252,12 +251,8 @@ export class ZeromqChannel implements Channel {
     limit: number,
     signal?: AbortSignal,
   ): Promise<{ entries: Positioned<Entry>[]; end: Position }> {
-    const { end, updates } = decodePage(
-      await this.#requests.request(
-        { verb: "history", after, limit },
-        { timeout: REQUEST_TIMEOUT_MS, signal },
-      ),
-    );
+    const request = { verb: "history", after, limit } as const;
+    const { end, updates } = await this.#requests.request(request, decodePage, { ...READ, signal });
     return { end, entries: updates.map(entryOf) };
   }
 }

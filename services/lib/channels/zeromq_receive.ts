@@ -25,10 +25,18 @@ export const SOCKET_OPTIONS = {
   heartbeatTimeout: 3000,
 } as const;
 
-/** Takes at most `limit` messages that have arrived, without waiting for any. */
+/** Bytes after which a turn takes no more: what it takes lies in memory until the turn is over. */
+const TURN_BYTES = 8 * 1024 * 1024;
+
+/** Takes messages that have arrived, at most `limit` and not many bytes, without waiting for any. */
 export async function drain(socket: ReadableSocket, limit: number): Promise<Uint8Array[][]> {
   const messages: Uint8Array[][] = [];
-  while (messages.length < limit && socket.readable) messages.push(await socket.receive());
+  let bytes = 0;
+  while (messages.length < limit && bytes < TURN_BYTES && socket.readable) {
+    const message = await socket.receive();
+    for (const frame of message) bytes += frame.length;
+    messages.push(message);
+  }
   return messages;
 }
 

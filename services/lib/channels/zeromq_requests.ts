@@ -8,8 +8,8 @@ import { InvalidUpdateError } from "../update.ts";
 import { drain, Pacer, SOCKET_OPTIONS } from "./zeromq_receive.ts";
 import {
   decodeReply,
-  decodeText,
   encodeRequest,
+  MAX_FRAME_BYTES,
   type Reply,
   type RouterRequest,
   WireError,
@@ -19,9 +19,11 @@ import {
 const MAX_PENDING = 10_000;
 /** Replies taken in one turn. */
 const TURN_LIMIT = 1000;
-/** Milliseconds after which a request is sent again; doubles up to the second number. */
+/** Milliseconds after which a publish is sent again; doubles up to the second number, at which reads begin. */
 const RESEND_AFTER_MS = 250;
 const RESEND_AT_MOST_MS = 1000;
+/** Milliseconds without an answer, of which one is due each second, after which only probes are sent. */
+const SILENCE_MS = 2500;
 /** How often resends and deadlines are looked at. */
 const TICK_MS = 25;
 
@@ -33,16 +35,20 @@ export interface RequestOptions {
 
 interface Pending {
   readonly frames: readonly string[];
+  /** Whether it may be sent while nobody knows that the forwarder is there. */
+  readonly isProbe: boolean;
   readonly deadline: number;
   readonly resolve: (payload: readonly string[]) => void;
   readonly reject: (error: Error) => void;
   resendAt: number;
   resendAfter: number;
+  /** The socket that it was last given to. */
+  sentOn: Dealer | undefined;
 }
 
 export class ZeromqRequests {
   readonly #address: string;
-  readonly #socket: Dealer;
+  #socket: Dealer;
   readonly #pending = new Map<string, Pending>();
   /** Correlations to send, oldest first. */
   readonly #outbox: string[] = [];
@@ -51,39 +57,33 @@ export class ZeromqRequests {
   #sending = false;
   #closed = false;
   #count = 0;
-  #lastReply: number | undefined;
+  #lastReply = -Infinity;
 
   /** @param address - such as `tcp://127.0.0.1:8302` */
   constructor(address: string) {
     this.#address = address;
-    this.#socket = new Dealer({
-      ...SOCKET_OPTIONS,
-      sendTimeout: 0,
-      linger: 0,
-      reconnectInterval: 100,
-      reconnectMaxInterval: 1000,
-      // Without a connection nothing is queued inside ØMQ. What is given up here was then never sent, so that an
-      // update which its publisher was told is not accepted does not appear minutes later.
-      immediate: true,
-    });
-    this.#socket.connect(address);
+    this.#socket = this.#connect();
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     this.#loop = this.#receive();
   }
 
-  /** Milliseconds since the forwarder answered anything, or undefined when it never did. */
-  get silence(): number | undefined {
-    return this.#lastReply === undefined ? undefined : performance.now() - this.#lastReply;
+  /** Whether the forwarder has answered anything lately. */
+  get answered(): boolean {
+    return performance.now() - this.#lastReply < SILENCE_MS;
   }
 
   /**
-   * Sends a request and resolves with the payload of its reply.
+   * Sends a request and resolves with its reply, as `decode` reads the payload.
    *
    * @throws {ChannelUnavailableError} when no reply came in time, or too many requests wait.
    * @throws {HistoryLostError} as the forwarder says.
    * @throws {InvalidUpdateError} when the forwarder refuses the request.
    */
-  async request(request: RouterRequest, { timeout, signal }: RequestOptions): Promise<readonly string[]> {
+  async request<T>(
+    request: RouterRequest,
+    decode: (payload: readonly string[]) => T,
+    { timeout, signal }: RequestOptions,
+  ): Promise<T> {
     signal?.throwIfAborted();
     if (this.#closed) throw new ChannelUnavailableError("Cannot use the channel: it is closed");
     if (this.#pending.size >= MAX_PENDING) {
@@ -94,18 +94,22 @@ export class ZeromqRequests {
     const now = performance.now();
     this.#pending.set(correlation, {
       frames: [correlation, ...encodeRequest(request)],
+      isProbe: request.verb === "probe",
       deadline: now + timeout,
       resolve,
       reject,
       resendAt: Infinity,
-      resendAfter: RESEND_AFTER_MS,
+      resendAfter: request.verb === "publish" ? RESEND_AFTER_MS : RESEND_AT_MOST_MS,
+      sentOn: undefined,
     });
     const abandon = () => reject(signal?.reason);
     signal?.addEventListener("abort", abandon, { once: true });
     this.#outbox.push(correlation);
     this.#flush();
     try {
-      return await promise;
+      return decode(await promise);
+    } catch (error) {
+      throw error instanceof WireError ? unreadable(error) : error;
     } finally {
       this.#pending.delete(correlation);
       signal?.removeEventListener("abort", abandon);
@@ -127,24 +131,31 @@ export class ZeromqRequests {
   async #flush(): Promise<void> {
     if (this.#sending) return;
     this.#sending = true;
-    while (!this.#closed) {
-      const correlation = this.#outbox[0];
-      if (correlation === undefined) break;
+    const held: string[] = [];
+    for (
+      let correlation = this.#outbox.shift();
+      correlation !== undefined;
+      correlation = this.#outbox.shift()
+    ) {
       const pending = this.#pending.get(correlation);
-      if (pending !== undefined && !(await this.#send(pending))) break;
-      this.#outbox.shift();
+      if (pending === undefined || this.#closed) continue;
+      const mayGo = pending.isProbe || this.answered;
+      if (!mayGo || !(await this.#send(pending))) held.push(correlation);
     }
+    this.#outbox.unshift(...held);
     this.#sending = false;
   }
 
-  /** Returns whether the socket took the request; it does not without a connection or at its high-water mark. */
+  /** Returns whether the socket took the request; it does not at its high-water mark. */
   async #send(pending: Pending): Promise<boolean> {
+    const socket = this.#socket;
     try {
-      await this.#socket.send([...pending.frames]);
+      await socket.send([...pending.frames]);
     } catch (error) {
-      if ((error as { code?: string }).code === "EAGAIN") return false;
+      if ((error as { code?: string }).code === "EAGAIN" || socket.closed) return false;
       throw error;
     }
+    pending.sentOn = socket;
     // Jitter keeps many clients that lost one forwarder from asking in step.
     pending.resendAt = performance.now() + pending.resendAfter * (0.75 + Math.random() / 2);
     pending.resendAfter = Math.min(pending.resendAfter * 2, RESEND_AT_MOST_MS);
@@ -158,6 +169,7 @@ export class ZeromqRequests {
         pending.reject(
           new ChannelUnavailableError(`Cannot reach the forwarder at ${this.#address}: no answer`),
         );
+        if (!pending.isProbe && pending.sentOn === this.#socket) this.#reconnect();
       } else if (pending.resendAt <= now) {
         pending.resendAt = Infinity;
         this.#outbox.push(correlation);
@@ -166,20 +178,43 @@ export class ZeromqRequests {
     this.#flush();
   }
 
+  /**
+   * Takes a new socket, so that what the old one has not delivered is lost with it: an update whose publisher was
+   * told that it is not accepted must not appear minutes later. The option `immediate` would do so too, but with
+   * it libzmq aborts the process when a connection ends inside a message (fq.cpp, `!_more`).
+   */
+  #reconnect(): void {
+    this.#socket.close();
+    this.#socket = this.#connect();
+  }
+
+  #connect(): Dealer {
+    const socket = new Dealer({
+      ...SOCKET_OPTIONS,
+      sendTimeout: 0,
+      linger: 0,
+      reconnectInterval: 100,
+      reconnectMaxInterval: 1000,
+      maxMessageSize: MAX_FRAME_BYTES,
+    });
+    socket.connect(this.#address);
+    return socket;
+  }
+
   async #receive(): Promise<void> {
     const pacer = new Pacer();
     while (!this.#closed) {
       const replies = await drain(this.#socket, TURN_LIMIT);
       for (const frames of replies) this.#settle(frames);
+      if (replies.length > 0) this.#flush();
       await pacer.pause(replies.length > 0);
     }
   }
 
   #settle([correlation, ...frames]: Uint8Array[]): void {
-    if (correlation === undefined) return;
     this.#lastReply = performance.now();
-    // A second answer, to a request that was repeated, finds nobody.
-    const pending = this.#pending.get(decodeText(correlation));
+    // A second answer, to a request that was repeated, finds nobody; nor does one that is nobody's.
+    const pending = this.#pending.get(`${correlation}`);
     if (pending === undefined) return;
     try {
       const reply = decodeReply(frames);
@@ -187,9 +222,14 @@ export class ZeromqRequests {
       else pending.reject(errorOf(reply));
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
-      pending.reject(new ChannelUnavailableError(`Cannot read the forwarder's answer: ${error.message}`));
+      pending.reject(unreadable(error));
     }
   }
+}
+
+/** The error for an answer that is not of the wire format: on the other side is no forwarder, or another version. */
+function unreadable(cause: WireError): ChannelUnavailableError {
+  return new ChannelUnavailableError(`Cannot read the forwarder's answer: ${cause.message}`, { cause });
 }
 
 function errorOf({ code, reason }: Reply & { ok: false }): Error {
@@ -198,5 +238,7 @@ function errorOf({ code, reason }: Reply & { ok: false }): Error {
       return new HistoryLostError(reason);
     case "invalid":
       return new InvalidUpdateError(reason);
+    case "unavailable":
+      return new ChannelUnavailableError(`The forwarder refuses for now: ${reason}`);
   }
 }

@@ -27,10 +27,13 @@ function connect(ports: ForwarderPorts): ZeromqChannel {
   });
 }
 
+const KEEP = 7000;
+
 testChannel({
   name: "ZeromqChannel",
   open: async () => {
-    let forwarder = await startForwarder();
+    const env = { RETAIN_UPDATES: `${KEEP}` };
+    let forwarder = await startForwarder({ env });
     const { ports } = forwarder;
     const channels: ZeromqChannel[] = [];
     const open = () => {
@@ -40,11 +43,11 @@ testChannel({
     };
     return {
       channel: open(),
-      keep: 10_000,
+      keep: KEEP,
       open,
       async restart() {
         await forwarder[Symbol.asyncDispose]();
-        forwarder = await startForwarder(ports);
+        forwarder = await startForwarder({ ports, env });
       },
       async [Symbol.asyncDispose]() {
         await Promise.all(channels.map((channel) => channel[Symbol.asyncDispose]()));
@@ -61,7 +64,7 @@ Deno.test("ZeromqChannel: what was given up while the forwarder was away is not 
   await first[Symbol.asyncDispose]();
   await assert.rejects(channel.publish(numberedUpdate(2)), ChannelUnavailableError);
 
-  await using _second = await startForwarder(first.ports);
+  await using _second = await startForwarder({ ports: first.ports });
   await eventually("it is reachable", () => channel.status().reachable);
   await channel.publish(numberedUpdate(3));
   const ids = (await channel.history("earliest", { limit: 10 })).map(({ update }) => update.id);
@@ -78,7 +81,7 @@ Deno.test("ZeromqChannel.status() says when the forwarder is away, and when it i
     return now.reachable ? undefined : now;
   });
   assert.match(status.reason, /forwarder does not answer/);
-  await using _second = await startForwarder(first.ports);
+  await using _second = await startForwarder({ ports: first.ports });
   await eventually("it is back", () => channel.status().reachable);
 });
 

@@ -7,7 +7,7 @@
  *
  * **Update**: a JSON object
  * `{"id": string, "topics": [string, …], "data": string, "type"?: string, "private"?: boolean, "retry"?: number}`
- * under the rules of `../update.ts`.
+ * under the rules of `../update.ts`, of at most 4,128,768 bytes.
  *
  * ## XPUB: every update, numbered, in one total order
  *
@@ -34,6 +34,7 @@
  *     correlation | "publish" | request key | update        → correlation | "ok" | cursor [ | first update ]
  *     correlation | "history" | cursor or "earliest" | limit → correlation | "ok" | end ( | cursor | update )*
  *     correlation | "locate"  | id                           → correlation | "ok" | cursor, or empty when unknown
+ *     correlation | "end"     | milliseconds                 → correlation | "ok" | end, as it was so long ago
  *     correlation | "probe"   | nonce                        → correlation | "ok" | end, and the probe on XPUB
  *     anything that cannot be done                           → correlation | "error" | code | reason
  *
@@ -42,7 +43,7 @@
  * that of the first time, with the update as it was stored first as its last frame. `end` is the cursor of the
  * newest update at the time of reading. A page of history holds at most `limit` updates, and fewer when they are
  * large, but one at least where there is any. Codes: `invalid`, the request is at fault; `history-lost`, the
- * cursor is older than what is kept or of another epoch.
+ * cursor is older than what is kept or of another epoch; `unavailable`, nothing can be stored now.
  */
 import * as v from "valibot";
 import { InvalidUpdateError, newUpdateId, parseUpdate, type Update } from "../update.ts";
@@ -53,6 +54,9 @@ export const DEFAULT_PORTS = { xsub: 8300, xpub: 8301, router: 8302 } as const;
 
 /** Largest frame that a socket takes, in bytes; ØMQ closes the connection that sends a larger one. */
 export const MAX_FRAME_BYTES = 4 * 1024 * 1024;
+
+/** Largest update that is taken in, as JSON in bytes: with what is added to it, it must still be one frame. */
+export const MAX_UPDATE_BYTES = MAX_FRAME_BYTES - 64 * 1024;
 
 /** Most updates in one page of history. */
 export const MAX_PAGE = 1000;
@@ -66,6 +70,7 @@ export type RouterRequest =
   | { readonly verb: "publish"; readonly requestKey: string; readonly update: Update }
   | { readonly verb: "history"; readonly after: Position | "earliest"; readonly limit: number }
   | { readonly verb: "locate"; readonly id: string }
+  | { readonly verb: "end"; readonly msAgo: number }
   | { readonly verb: "probe"; readonly nonce: string };
 
 /** A request, or what is wrong with it, and the frames that its reply begins with: REQ's delimiter, correlation. */
@@ -73,7 +78,7 @@ export type AddressedRequest =
   & { readonly envelope: readonly Uint8Array[] }
   & ({ readonly request: RouterRequest } | { readonly request?: never; readonly error: WireError });
 
-const ERROR_CODES = ["invalid", "history-lost"] as const;
+const ERROR_CODES = ["invalid", "history-lost", "unavailable"] as const;
 
 /** Text frames behind the envelope of a reply, or why there are none. */
 export type Reply =
@@ -100,7 +105,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** How many frames follow each verb. */
 const ARGUMENTS: ReadonlyMap<string, number> = new Map(
-  Object.entries({ publish: 2, history: 2, locate: 1, probe: 1 }),
+  Object.entries({ publish: 2, history: 2, locate: 1, end: 1, probe: 1 }),
 );
 
 /** The frames of a request, without its correlation. */
@@ -114,6 +119,8 @@ export function encodeRequest(request: RouterRequest): string[] {
     }
     case "locate":
       return ["locate", request.id];
+    case "end":
+      return ["end", `${request.msAgo}`];
     case "probe":
       return ["probe", request.nonce];
   }
@@ -125,6 +132,7 @@ export function decodeRequest(frames: readonly Uint8Array[]): AddressedRequest {
   const envelope = frames.slice(0, start);
   try {
     if (frames.length < start) throw new WireError("A request must begin with its correlation");
+    refuseTooLarge(frames);
     return { envelope, request: parseRequest(frames.slice(start).map(decodeText)) };
   } catch (error) {
     if (error instanceof WireError) return { envelope, error };
@@ -135,7 +143,7 @@ export function decodeRequest(frames: readonly Uint8Array[]): AddressedRequest {
 function parseRequest([verb, ...args]: string[]): RouterRequest {
   const [first = "", second = ""] = args;
   const wanted = ARGUMENTS.get(verb ?? "");
-  if (wanted === undefined) throw new WireError("A request must be publish, history, locate or probe");
+  if (wanted === undefined) throw new WireError("A request must be publish, history, locate, end or probe");
   if (args.length !== wanted) throw new WireError(`A ${verb} request must have ${wanted} frames`);
   switch (verb) {
     case "publish":
@@ -145,6 +153,8 @@ function parseRequest([verb, ...args]: string[]): RouterRequest {
       return { verb, after: first === "earliest" ? first : decodeCursor(first), limit: decodeLimit(second) };
     case "locate":
       return { verb, id: first };
+    case "end":
+      return { verb, msAgo: decodeCount(first, "The milliseconds of an end request") };
     case "probe":
       return { verb, nonce: first };
     default:
@@ -206,7 +216,7 @@ export function decodeLocated([cursor]: readonly string[]): Position | undefined
   return cursor === "" ? undefined : decodeCursor(cursor);
 }
 
-/** The answer to a probe. */
+/** The answer to an end request or a probe. */
 export function encodeEnd(end: Position): Reply {
   return { ok: true, payload: [formatCursor(end)] };
 }
@@ -252,6 +262,7 @@ type DemoFrame = v.InferInput<typeof demoFrame>;
  * @throws {WireError} when it is none of them.
  */
 export function decodeXsub(frames: readonly Uint8Array[]): Update {
+  refuseTooLarge(frames);
   const texts = frames.map(decodeText);
   if (texts.length < 1 || texts.length > 2) throw new WireError("A message to XSUB must have 1 or 2 frames");
   const value = parseJson(texts.at(-1) ?? "");
@@ -292,6 +303,12 @@ export function decodeText(frame: Uint8Array): string {
   }
 }
 
+function refuseTooLarge(frames: readonly Uint8Array[]): void {
+  if (frames.some((frame) => frame.length > MAX_UPDATE_BYTES)) {
+    throw new WireError(`An update must have at most ${MAX_UPDATE_BYTES} bytes`);
+  }
+}
+
 function decodeCursor(text: string | undefined): Position {
   const position = parseCursor(text ?? "");
   if (position === undefined) {
@@ -301,9 +318,14 @@ function decodeCursor(text: string | undefined): Position {
 }
 
 function decodeLimit(digits: string): number {
-  const limit = /^[0-9]{1,9}$/.test(digits) ? Number(digits) : 0;
+  const limit = decodeCount(digits, "The limit of a history request");
   if (limit < 1) throw new WireError("The limit of a history request must be a number from 1 on");
   return Math.min(limit, MAX_PAGE);
+}
+
+function decodeCount(digits: string, what: string): number {
+  if (!/^[0-9]{1,12}$/.test(digits)) throw new WireError(`${what} must be a whole number`);
+  return Number(digits);
 }
 
 function decodeUpdate(json: string | undefined): Update {

@@ -26,14 +26,22 @@ export interface ServiceProcess extends AsyncDisposable {
 }
 
 /** Runs a service. Disposing it kills it at once and waits until it is gone. */
-export function startService(name: ServiceName, env: Readonly<Record<string, string>> = {}): ServiceProcess {
-  return startProcess(["run", "-q", `-P=${name}`, `services/${name}/main.ts`], env);
+export function startService(
+  name: ServiceName,
+  env: Readonly<Record<string, string>> = {},
+  flags: readonly string[] = [],
+): ServiceProcess {
+  return startProcess(["run", "-q", `-P=${name}`, ...flags, `services/${name}/main.ts`], env);
 }
 
-/** Runs Deno with these arguments in the project's folder, with nothing of our environment but what it needs. */
+/**
+ * Runs Deno with these arguments in the project's folder, with nothing of our environment but what it needs. A
+ * wrapper is a command that runs another one.
+ */
 export function startProcess(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  wrapper: readonly string[] = [],
 ): ServiceProcess {
   const inherited = Object.fromEntries(
     ["PATH", "HOME", "DENO_DIR", "TMPDIR"].flatMap((name) => {
@@ -41,8 +49,9 @@ export function startProcess(
       return value === undefined ? [] : [[name, value]];
     }),
   );
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [...args],
+  const [command = "", ...words] = [...wrapper, Deno.execPath(), ...args];
+  const child = new Deno.Command(command, {
+    args: words,
     cwd: ROOT,
     clearEnv: true,
     env: { ...inherited, NO_COLOR: "1", ...env },
@@ -99,16 +108,37 @@ export interface ForwarderProcess extends ServiceProcess {
   readonly ports: ForwarderPorts;
 }
 
-/** Runs a forwarder, on any free ports unless some are given, and waits until it relays. */
-export async function startForwarder(
-  ports: ForwarderPorts = ANY_PORTS,
-  env: Readonly<Record<string, string>> = {},
-): Promise<ForwarderProcess> {
-  const service = startService("forwarder", { ...ports, ...env });
+export interface ForwarderOptions {
+  /** Default: any free ones. */
+  readonly ports?: ForwarderPorts;
+  /** Folder of the update log. Default: none, the log lives in memory. */
+  readonly folder?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Runs a forwarder and waits until it relays. */
+export async function startForwarder(options: ForwarderOptions = {}): Promise<ForwarderProcess> {
+  const service = startUnreadyForwarder(options);
   const { xsub, xpub, router } = await service.logged("Relaying");
   return Object.assign(service, {
     ports: { XSUB_PORT: `${xsub}`, XPUB_PORT: `${xpub}`, ROUTER_PORT: `${router}` },
   });
+}
+
+/** Runs a forwarder that may not come so far as to relay. */
+export function startUnreadyForwarder(
+  { ports = ANY_PORTS, folder, env = {} }: ForwarderOptions,
+): ServiceProcess {
+  const log = folder === undefined ? ":memory:" : `${folder}/updates.db`;
+  return startService(
+    "forwarder",
+    { ...ports, UPDATE_LOG: log, ...env },
+    folder === undefined ? [] : [
+      // As the README says for a log in another folder: a flag takes the place of the set's own list.
+      `--allow-read=./node_modules,/etc/alpine-release,${folder}`,
+      `--allow-write=${folder}`,
+    ],
+  );
 }
 
 export interface HttpProcess extends ServiceProcess {

@@ -1,0 +1,69 @@
+/**
+ * Reads the history of the channel for all streams together. After a restart of the streamer every client comes
+ * back and asks for much the same: each page is then read and encoded once, and its bytes are shared.
+ */
+import type { Channel, Cursor } from "../lib/channel.ts";
+import { concatFrames } from "../lib/sse.ts";
+import { frameOf } from "./recent.ts";
+
+/** Some updates in a row, as the bytes that a subscriber receives. */
+export interface Page {
+  readonly chunk: Uint8Array;
+  /** The cursor of the last one. */
+  readonly end: Cursor;
+}
+
+/** Updates in a page, at most; they wait in memory until the reader takes them. */
+const PAGE_LIMIT = 500;
+/** Bytes of pages that are kept for the next reader; the ones that were not asked for longest go first. */
+const CACHE_BYTES = 16 * 1024 * 1024;
+
+export class History {
+  readonly #channel: Channel;
+  /** In the order in which they were last asked for. */
+  readonly #pages = new Map<Cursor | "earliest", Page>();
+  readonly #reads = new Map<Cursor | "earliest", Promise<Page | undefined>>();
+  #bytes = 0;
+
+  constructor(channel: Channel) {
+    this.#channel = channel;
+  }
+
+  /**
+   * The page after a cursor, or undefined when the cursor is the end. A page may end before the history does, and
+   * may be some time old: what follows a cursor never changes.
+   *
+   * @throws what the channel throws.
+   */
+  read(after: Cursor | "earliest"): Promise<Page | undefined> {
+    const page = this.#pages.get(after);
+    if (page !== undefined) {
+      this.#pages.delete(after);
+      this.#pages.set(after, page);
+      return Promise.resolve(page);
+    }
+    const reading = this.#reads.get(after) ?? this.#read(after).finally(() => this.#reads.delete(after));
+    this.#reads.set(after, reading);
+    return reading;
+  }
+
+  async #read(after: Cursor | "earliest"): Promise<Page | undefined> {
+    const entries = await this.#channel.history(after, { limit: PAGE_LIMIT });
+    const last = entries.at(-1);
+    if (last === undefined) return undefined;
+    const page = { chunk: concatFrames(entries.map((entry) => frameOf(entry).frame)), end: last.cursor };
+    // What follows "earliest" does change, when the oldest updates are forgotten.
+    if (after !== "earliest") this.#keep(after, page);
+    return page;
+  }
+
+  #keep(after: Cursor, page: Page): void {
+    this.#pages.set(after, page);
+    this.#bytes += page.chunk.length;
+    for (const [oldest, { chunk }] of this.#pages) {
+      if (this.#bytes <= CACHE_BYTES) break;
+      this.#pages.delete(oldest);
+      this.#bytes -= chunk.length;
+    }
+  }
+}

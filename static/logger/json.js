@@ -1,0 +1,20 @@
+// @ts-check
+/**
+ * Reads JSON that others wrote and that need not be any.
+ *
+ * @module
+ */
+
+/**
+ * @param {string} text
+ * @returns {Record<string, unknown>} Empty when the text is no JSON object.
+ */
+export function parseObject(text) {
+  try {
+    const value = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value : {};
+  } catch {
+    // Publishers may send any text; who asks decides what that means.
+    return {};
+  }
+}

@@ -1,0 +1,34 @@
+// @ts-check
+/**
+ * Reads what the server says about the stream itself, between the updates, when it is asked for with `signals=1`:
+ * that it is there, and that updates are missing.
+ *
+ * @module
+ */
+
+import { parseObject } from "./json.js";
+
+/** @typedef {import("./event_stream.js").StreamEvent} StreamEvent */
+
+/**
+ * @typedef {object} Signal
+ * @property {string} type "hello", "heartbeat", "gap", or one that this page is too old to know; never a row.
+ * @property {string} reason Why, as text to show; "" when the server gives none.
+ */
+
+const SIGNAL_EVENT_TYPE = "mercure";
+
+/**
+ * An update always bears an id, a signal never does: it has no place in the history to resume from.
+ *
+ * @param {StreamEvent} event
+ * @returns {Signal | undefined} Undefined when the event is an update.
+ */
+export function readSignal({ id, type, data }) {
+  if (type !== SIGNAL_EVENT_TYPE || id !== "") return undefined;
+  const signal = parseObject(data);
+  return {
+    type: typeof signal.type === "string" ? signal.type : "",
+    reason: typeof signal.reason === "string" ? signal.reason : "",
+  };
+}
