@@ -103,12 +103,12 @@ Deno.test("the rooms import only whom they may", async (t) => {
   await check(
     "ØMQ enters by the ØMQ channel and the broker",
     ({ from, to }) =>
-      to !== "zeromq" || isTest(from) || from === "services/forwarder/broker.ts" ||
+      to !== "zeromq" || isTest(from) || /^services\/forwarder\/(broker|zap|keys)\.ts$/.test(from) ||
       from.startsWith("services/lib/channels/zeromq"),
   );
   await check(
     "SQLite enters by the update log",
-    ({ from, to }) => !to.includes("sqlite") || from === "services/forwarder/update_log.ts",
+    ({ from, to }) => !to.includes("sqlite") || isTest(from) || from === "services/forwarder/update_log.ts",
   );
   await check(
     "Hono enters by http.ts, pages.ts and the services' handlers",

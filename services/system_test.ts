@@ -213,7 +213,7 @@ Deno.test("a port that is in use is one clear line, and the service ends", async
 });
 
 Deno.test("the whole address family is served by one [::]", async () => {
-  await using forwarder = await startForwarder({ env: { IP: "[::]" } });
+  await using forwarder = await startForwarder({ env: { IP: "[::]", ZMQ_INSECURE: "1" } });
   const hosts = ["127.0.0.1", "localhost", "[::1]", "::1"];
   const streamers = await Promise.all(
     hosts.map((ZMQ_HOST) => startHttpService("streamer", { ...forwarder.ports, ZMQ_HOST, IP: "::" })),

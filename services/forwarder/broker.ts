@@ -25,6 +25,7 @@ import {
 import { type Log, messageOf } from "../lib/log.ts";
 import { StartError } from "../lib/start.ts";
 import type { Update } from "../lib/update.ts";
+import { Gatekeeper, ZAP_DOMAIN } from "./zap.ts";
 import { type AppendRequest, type AppendResult, LogUnavailableError, type UpdateLog } from "./update_log.ts";
 
 export interface BrokerOptions {
@@ -34,6 +35,10 @@ export interface BrokerOptions {
   readonly xsubPort: number;
   readonly xpubPort: number;
   readonly routerPort: number;
+  /** Default: the sockets neither encrypt nor ask who comes. */
+  readonly serverSecretKey?: string | undefined;
+  /** The public keys of those who may come when there is a secret key. */
+  readonly clientKeys?: readonly string[];
   readonly updates: UpdateLog;
   readonly log: Log;
 }
@@ -67,6 +72,8 @@ interface Sockets {
   readonly xsub: XSubscriber;
   readonly xpub: XPublisher;
   readonly router: Router;
+  /** Answers who may connect, where that is asked. */
+  readonly gatekeeper: Gatekeeper | undefined;
 }
 
 /** A request from ROUTER, with the frame that names who sent it. */
@@ -79,6 +86,7 @@ export class Broker implements Disposable {
   readonly #updates: UpdateLog;
   readonly #refused: Complaints;
   readonly #unstored: Complaints;
+  readonly #strangers: Complaints;
 
   private constructor(sockets: Sockets, ports: Ports, { updates, log }: BrokerOptions) {
     this.#sockets = sockets;
@@ -86,14 +94,22 @@ export class Broker implements Disposable {
     this.#updates = updates;
     this.#refused = new Complaints("Dropped frames that are no update or request", log);
     this.#unstored = new Complaints("Updates could not be stored, and were refused", log);
+    this.#strangers = new Complaints("Clients were turned away", log);
   }
 
   /** @throws {StartError} when a port cannot be opened. */
   static async bind(options: BrokerOptions): Promise<Broker> {
+    const { serverSecretKey, clientKeys = [] } = options;
+    const gatekeeper = serverSecretKey === undefined ? undefined : await Gatekeeper.bind(clientKeys);
+    const security = serverSecretKey === undefined
+      ? {}
+      : { curveServer: true, curveSecretKey: serverSecretKey, zapDomain: ZAP_DOMAIN };
+    const socketOptions = { ...BOUND_SOCKET_OPTIONS, ...security };
     const sockets = {
-      xsub: new XSubscriber(BOUND_SOCKET_OPTIONS),
-      xpub: new XPublisher({ ...BOUND_SOCKET_OPTIONS, sendHighWaterMark: SEND_HIGH_WATER_MARK }),
-      router: new Router({ ...BOUND_SOCKET_OPTIONS, sendTimeout: 0 }),
+      xsub: new XSubscriber(socketOptions),
+      xpub: new XPublisher({ ...socketOptions, sendHighWaterMark: SEND_HIGH_WATER_MARK }),
+      router: new Router({ ...socketOptions, sendTimeout: 0 }),
+      gatekeeper,
     };
     try {
       const ports = {
@@ -122,7 +138,9 @@ export class Broker implements Disposable {
 
   /** Returns whether there was anything to do. */
   async #turn(): Promise<boolean> {
-    const { xsub, xpub, router } = this.#sockets;
+    const { xsub, xpub, router, gatekeeper } = this.#sockets;
+    const strangers = await gatekeeper?.turn() ?? 0;
+    if (strangers > 0) this.#strangers.count("The key is not in ZMQ_CLIENT_KEYS", strangers);
     const published = await drain(xsub, TURN_LIMIT);
     const asked = await drain(router, TURN_LIMIT);
     // What arrives here are subscriptions, which ØMQ has acted upon already; unread they would pile up.
@@ -148,6 +166,7 @@ export class Broker implements Disposable {
     }
     this.#refused.report();
     this.#unstored.report();
+    this.#strangers.report();
     return published.length + asked.length + subscribed.length > 0;
   }
 
@@ -267,8 +286,9 @@ async function bind(socket: Socket, setting: string, ip: string, port: number): 
   return Number(/:(\d+)$/.exec(socket.lastEndpoint ?? "")?.[1]);
 }
 
-function close({ xsub, xpub, router }: Sockets): void {
+function close({ xsub, xpub, router, gatekeeper }: Sockets): void {
   xsub.close();
   xpub.close();
   router.close();
+  gatekeeper?.[Symbol.dispose]();
 }

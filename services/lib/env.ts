@@ -13,6 +13,8 @@ export interface Environment {
 /** One setting: its name, and how its text becomes a value. */
 export interface Setting<T> {
   readonly name: string;
+  /** Whether its value must not be shown, not even a wrong one. */
+  readonly secret?: true;
   /** The text that stands for a missing or empty variable; for one without a default, what that means. */
   readonly default: string;
   /** Returns the value, or throws a RangeError that says what was wanted. */
@@ -48,7 +50,8 @@ export function readSettings<S extends Readonly<Record<string, Setting<unknown>>
       values[key] = setting.parse(text);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      problems.push(`${setting.name} is ${JSON.stringify(text)}, but must be ${error.message}`);
+      const value = setting.secret ? "set" : JSON.stringify(text);
+      problems.push(`${setting.name} is ${value}, but must be ${error.message}`);
     }
   }
   if (problems.length > 0) throw new SettingsError(problems);
@@ -188,6 +191,44 @@ export function size(name: string, fallback: string): Setting<number> {
     fallback,
     measure(SIZE_UNITS, "a number with B, KiB, MiB, GiB or TiB, such as 1GiB, or 0"),
   );
+}
+
+/** A public CURVE key; undefined when missing. Source: ØMQ RFC 26 (CurveZMQ) and RFC 32 (Z85). */
+export function publicKey(name: string): Setting<string | undefined> {
+  return { name, default: "none", parse: (text) => text === undefined ? undefined : parseKey(text) };
+}
+
+/** A secret CURVE key; undefined when missing. */
+export function secretKey(name: string): Setting<string | undefined> {
+  return { ...publicKey(name), secret: true };
+}
+
+/** Public CURVE keys, separated by commas. */
+export function publicKeys(name: string): Setting<readonly string[]> {
+  return {
+    name,
+    default: "none",
+    parse: (text) => text === undefined ? [] : text.split(",").map((key) => parseKey(key.trim())),
+  };
+}
+
+function parseKey(text: string): string {
+  if (!/^[0-9a-zA-Z.\-:+=^!/*?&<>()[\]{}@%$#]{40}$/.test(text)) {
+    throw new RangeError("a CURVE key, 40 characters as `deno task keys` prints them");
+  }
+  return text;
+}
+
+/** Whether something is meant: `1`, or nothing. */
+export function flag(name: string): Setting<boolean> {
+  return {
+    name,
+    default: "none",
+    parse: (text) => {
+      if (text !== undefined && text !== "1") throw new RangeError("1, or not set");
+      return text === "1";
+    },
+  };
 }
 
 /** One of a few words. */

@@ -2,7 +2,7 @@
  * From updates to the bytes of a Server-Sent Events stream. Knows nothing about connections.
  * Source: WHATWG HTML, section 9.2 "Server-sent events".
  */
-import type { Update } from "./update.ts";
+import { SIGNAL_TYPE, type Update } from "./update.ts";
 
 const encoder = new TextEncoder();
 
@@ -15,6 +15,23 @@ export function encodeFrame({ id, type, data, retry }: Update): Uint8Array {
   // for an event without a data line is not dispatched. The space is the one that clients strip.
   for (const line of data.split(/\r\n|\r|\n/)) frame += `data: ${line}\n`;
   return encoder.encode(`${frame}\n`);
+}
+
+/** What the hub itself has to say to a stream that asked for it. */
+export type Signal =
+  /** The first one: the time here in milliseconds since 1970, and the id of the oldest update that is kept. */
+  | { readonly type: "hello"; readonly now: number; readonly oldest: string | null }
+  /** Updates per second since the last one, and how many streams are open. */
+  | { readonly type: "heartbeat"; readonly now: number; readonly rate: number; readonly subscribers: number }
+  /** Updates are missing here. */
+  | { readonly type: "gap"; readonly reason: string };
+
+/**
+ * The SSE bytes of a signal: an event of the type that publishers cannot use, and without an id, so that it does
+ * not move the place from which a client resumes.
+ */
+export function encodeSignal(signal: Signal): Uint8Array {
+  return encoder.encode(`event: ${SIGNAL_TYPE}\ndata: ${JSON.stringify(signal)}\n\n`);
 }
 
 /** What opens a stream: a comment, so that proxies and `onopen` see the stream at once, and how long to wait. */

@@ -32,6 +32,8 @@ export class InvalidUpdateError extends Error {
 export const MAX_NAME_LENGTH = 4096;
 /** Longest id, likewise. It comes back in a request header, and proxies take no more than 8 KB of those. */
 export const MAX_ID_LENGTH = 1024;
+/** The type of what the hub itself has to say; publishers may not use it. Source: draft-dunglas-mercure-08. */
+export const SIGNAL_TYPE = "mercure";
 /** Most topics that one update may bear. */
 export const MAX_TOPICS = 1000;
 

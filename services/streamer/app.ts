@@ -5,7 +5,6 @@ import type { Channel } from "../lib/channel.ts";
 import { type App, createApp, problem } from "../lib/http.ts";
 import type { Log } from "../lib/log.ts";
 import { STREAM_HEADERS } from "../lib/sse.ts";
-import { MAX_ID_LENGTH } from "../lib/update.ts";
 import type { Config } from "./config.ts";
 import { History } from "./history.ts";
 import type { Hub } from "./hub.ts";
@@ -24,16 +23,23 @@ export function createStreamer({ config, channel, hub, log }: StreamerOptions): 
     origin: config.corsOrigins,
     allowMethods: ["GET", "HEAD"],
     allowHeaders: ["Last-Event-ID", "Cache-Control"],
-    exposeHeaders: ["Retry-After"],
+    exposeHeaders: ["Mercure-Last-Event-ID", "Retry-After"],
     maxAge: 86_400,
   }));
 
   const history = new History(channel);
-  const events = (c: Context) => {
+  const events = async (c: Context) => {
     for (const [name, value] of Object.entries(STREAM_HEADERS)) c.header(name, value);
     // Hono runs this for HEAD too, where a stream would have no reader.
     if (c.req.method === "HEAD") return c.body(null);
-    return c.body(subscribe(lastEventId(c), { hub, history, channel, log }));
+    const subscription = await subscribe(
+      { lastEventId: lastEventId(c), signals: c.req.query("signals") === "1" },
+      { hub, history, channel, log },
+    );
+    if (subscription.lastEventId !== undefined) {
+      c.header("Mercure-Last-Event-ID", toHeader(subscription.lastEventId));
+    }
+    return c.body(subscription.stream);
   };
   app.get("/events", events);
   app.get("/events/", events);
@@ -48,22 +54,23 @@ export function createStreamer({ config, channel, hub, log }: StreamerOptions): 
   return app;
 }
 
-/** The id that the client saw last: the header, which a reconnecting browser sends, beats the parameter. */
+/** What browsers call it, then what the polyfills for browsers without EventSource do. */
+const ID_PARAMETERS = ["last_event_id", "lastEventId", "lastEventID", "evs_last_event_id"];
+
+/** The id that the client saw last: the header, which a reconnecting browser sends, beats the parameters. */
 function lastEventId(c: Context): string | undefined {
   const header = c.req.header("Last-Event-ID");
-  const id = header ? fromHeader(header) : c.req.query("last_event_id");
-  // No update has a longer id, so the channel need not be asked.
-  return id && id.length <= MAX_ID_LENGTH ? id : undefined;
+  if (header) return fromHeader(header);
+  return ID_PARAMETERS.map((name) => c.req.query(name)).find((value) => value);
 }
 
 /** Browsers send the id as UTF-8, and Deno hands a header over one character per byte. */
-function fromHeader(value: string): string | undefined {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(
-      Uint8Array.from(value, (char) => char.charCodeAt(0)),
-    );
-  } catch {
-    // Not UTF-8, so no update has this id.
-    return undefined;
-  }
+function fromHeader(value: string): string {
+  // What is not UTF-8 becomes an id that nobody has, as U+FFFD tells.
+  return new TextDecoder().decode(Uint8Array.from(value, (char) => char.charCodeAt(0)));
+}
+
+/** The same the other way round: a header takes characters up to U+00FF only. */
+function toHeader(id: string): string {
+  return String.fromCharCode(...new TextEncoder().encode(id));
 }

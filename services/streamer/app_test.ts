@@ -147,6 +147,79 @@ Deno.test("GET /events resumes after the last id that the client saw", async (t)
   }
 });
 
+Deno.test("a resumed stream says after which id it begins", async (t) => {
+  await using streamer = startStreamer();
+  await publish(streamer.channel, 1, 2);
+  await streamer.channel.publish(numberedUpdate(3, { id: "urn:é日" }));
+  const cases: Record<string, string | null> = {
+    "": null,
+    "?last_event_id=urn:test:1": "urn:test:1",
+    "?lastEventId=urn:test:1": "urn:test:1",
+    "?lastEventID=urn:test:1": "urn:test:1",
+    "?evs_last_event_id=urn:test:1": "urn:test:1",
+    "?last_event_id=earliest": "earliest",
+    "?last_event_id=unknown": "earliest",
+    "?last_event_id=urn:%C3%A9%E6%97%A5": String.fromCharCode(...new TextEncoder().encode("urn:é日")),
+  };
+  for (const [query, wanted] of Object.entries(cases)) {
+    await t.step(query, async () => {
+      await using reader = await openSse(`${streamer.url}events${query}`);
+      assert.equal(reader.response.headers.get("Mercure-Last-Event-ID"), wanted);
+    });
+  }
+});
+
+/** The signals on a stream, without their times. */
+function signalsIn({ events }: SseReader): Record<string, unknown>[] {
+  return events.filter(({ event }) => event === "mercure").map(({ id, data }) => {
+    assert.equal(id, undefined);
+    const { now: _, ...signal } = JSON.parse(data);
+    return signal;
+  });
+}
+
+Deno.test("?signals=1 adds the hub's own events, which have no id", async () => {
+  await using streamer = startStreamer({ signalMs: 20 });
+  await publish(streamer.channel, 1, 2);
+  await using reader = await openSse(`${streamer.url}events?signals=1&last_event_id=earliest`);
+  await reader.until("a heartbeat", () => signalsIn(reader).some(({ type }) => type === "heartbeat"));
+  const [hello, ...more] = signalsIn(reader);
+  assert.deepEqual(hello, { type: "hello", oldest: "urn:test:1" });
+  const heartbeat = more.find(({ type }) => type === "heartbeat");
+  assert.equal(heartbeat?.subscribers, 1);
+  assert.equal(typeof heartbeat?.rate, "number");
+  await reader.until("the updates", () => reader.events.filter(({ id }) => id !== undefined).length === 2);
+
+  await using plain = await openLive(streamer);
+  await publish(streamer.channel, 3, 3);
+  await plain.until("the update", () => plain.events.length === 1);
+  assert.deepEqual(numbersIn(plain), [3]);
+});
+
+Deno.test("?signals=1 tells of a gap: an unknown id, and a place that is no longer kept", async () => {
+  await using streamer = startStreamer({ channel: new MemoryChannel({ keep: 5 }), recentBytes: 1 });
+  const signals = `${streamer.url}events?signals=1`;
+  await using unknown = await openSse(`${signals}&last_event_id=unknown`);
+  await unknown.until("the gap", () => signalsIn(unknown).some(({ type }) => type === "gap"));
+
+  const reads = Promise.withResolvers<void>();
+  await using slow = await openSse(`${signals}&last_event_id=earliest`, {}, { readAfter: reads.promise });
+  await eventually("it is live", () => streamer.hub.live === 2);
+  const padding = "x".repeat(1_000_000);
+  for (let number = 1; number <= 30; number++) {
+    await streamer.channel.publish(numberedUpdate(number, { data: JSON.stringify({ number, padding }) }));
+  }
+  await eventually("it has fallen behind", () => streamer.hub.live === 0);
+  reads.resolve();
+  await slow.until("the newest update", () => slow.events.at(-1)?.id === "urn:test:30");
+  const order = slow.events.map(({ id, data }) =>
+    id === undefined ? JSON.parse(data).type : Number(id.split(":")[2])
+  );
+  const gap = order.indexOf("gap");
+  assert.deepEqual(order.slice(0, gap), ["hello", ...range(1, gap - 1)]);
+  assert.deepEqual(order.slice(gap + 1), range(26, 30));
+});
+
 Deno.test("an id that is not ASCII comes back in the header as UTF-8 and is found", async () => {
   await using streamer = startStreamer();
   await streamer.channel.publish(numberedUpdate(1, { id: "urn:é日" }));

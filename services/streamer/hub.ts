@@ -15,8 +15,8 @@ import {
 } from "../lib/channel.ts";
 import type { Log } from "../lib/log.ts";
 import { whenReachable } from "../lib/reachability.ts";
-import { concatFrames, HEARTBEAT } from "../lib/sse.ts";
-import { type Framed, frameOf, Recent } from "./recent.ts";
+import { encodeSignal, HEARTBEAT } from "../lib/sse.ts";
+import { chunkOf, type Framed, frameOf, Recent } from "./recent.ts";
 import type { Subscriber } from "./subscriber.ts";
 
 export interface HubOptions {
@@ -24,6 +24,8 @@ export interface HubOptions {
   readonly log: Log;
   /** Milliseconds of silence after which a stream gets a comment. */
   readonly heartbeatMs?: number;
+  /** Milliseconds between two heartbeats of those who asked for signals; comments are invisible to pages. */
+  readonly signalMs?: number;
   /** Bytes of recent frames that are kept. */
   readonly recentBytes?: number;
 }
@@ -39,14 +41,19 @@ export class Hub {
   readonly #channel: Channel;
   readonly #log: Log;
   readonly #heartbeatMs: number;
+  readonly #signalMs: number;
   readonly #subscribers = new Set<Subscriber>();
   readonly #live = new Set<Subscriber>();
+  /** Updates that were dispatched since the last heartbeat of the signals. */
+  #updates = 0;
   #advance = Promise.withResolvers<void>();
 
-  constructor({ channel, log, heartbeatMs = 15_000, recentBytes = 64 * 1024 * 1024 }: HubOptions) {
+  constructor(options: HubOptions) {
+    const { channel, log, heartbeatMs = 15_000, signalMs = 10_000, recentBytes = 64 * 1024 * 1024 } = options;
     this.#channel = channel;
     this.#log = log;
     this.#heartbeatMs = heartbeatMs;
+    this.#signalMs = signalMs;
     this.recent = new Recent(recentBytes);
   }
 
@@ -90,13 +97,16 @@ export class Hub {
 
   /** Follows the channel until the signal aborts, then ends every stream. */
   async run(signal: AbortSignal): Promise<void> {
-    const timer = setInterval(() => this.#beat(), this.#heartbeatMs / HEARTBEAT_LOOKS);
+    const timers = [
+      setInterval(() => this.#beat(), this.#heartbeatMs / HEARTBEAT_LOOKS),
+      setInterval(() => this.#signalHeartbeat(), this.#signalMs),
+    ];
     try {
       await this.#follow(signal);
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
-      clearInterval(timer);
+      timers.forEach(clearInterval);
       for (const subscriber of this.#subscribers) subscriber.close();
     }
   }
@@ -117,12 +127,14 @@ export class Hub {
         this.#log.warn("Updates were lost with the history of the channel; going on with what it keeps", {
           reason: error.message,
         });
+        this.#signalGap(error.message);
         after = "earliest";
       }
     }
   }
 
   #dispatch(entries: readonly Entry[]): void {
+    this.#updates += entries.length;
     let chunk: Framed[] = [];
     let bytes = 0;
     for (const entry of entries) {
@@ -143,15 +155,38 @@ export class Hub {
   #send(items: readonly Framed[]): void {
     const before = this.recent.end;
     for (const item of items) this.recent.append(item);
-    const chunk = concatFrames(items.map(({ frame }) => frame));
-    if (chunk.length === 0) return;
+    const chunk = chunkOf(items, { signals: false });
+    if (chunk.length > 0) this.#write(before, () => chunk);
+  }
+
+  /** Tells those who asked for it that updates are missing here, now or when they come to this place. */
+  #signalGap(reason: string): void {
+    const before = this.recent.end;
+    const signal = encodeSignal({ type: "gap", reason });
+    this.recent.mark(signal);
+    this.#write(before, (subscriber) => subscriber.signals ? signal : undefined);
+  }
+
+  /** Writes to all live subscribers; those without room go on after the cursor when they have some. */
+  #write(before: Cursor | undefined, chunkFor: (subscriber: Subscriber) => Uint8Array | undefined): void {
     for (const subscriber of this.#live) {
+      const chunk = chunkFor(subscriber);
+      if (chunk === undefined) continue;
       if (subscriber.hasRoom) {
         subscriber.write(chunk);
       } else {
         this.#live.delete(subscriber);
         subscriber.place = { after: before ?? "earliest" };
       }
+    }
+  }
+
+  #signalHeartbeat(): void {
+    const rate = Math.round(this.#updates * 1000 / this.#signalMs * 10) / 10;
+    this.#updates = 0;
+    const signal = encodeSignal({ type: "heartbeat", now: Date.now(), rate, subscribers: this.size });
+    for (const subscriber of this.#subscribers) {
+      if (subscriber.signals && subscriber.hasRoom) subscriber.write(signal);
     }
   }
 

@@ -3,7 +3,7 @@
  * a question to the log. Bounded in bytes; the oldest go first.
  */
 import type { Cursor, Entry } from "../lib/channel.ts";
-import { encodeFrame } from "../lib/sse.ts";
+import { concatFrames, encodeFrame } from "../lib/sse.ts";
 
 /** An entry with its SSE bytes. */
 export interface Framed {
@@ -11,10 +11,17 @@ export interface Framed {
   readonly id: string;
   /** What a subscriber receives; empty for a private update, which still has its place in the order. */
   readonly frame: Uint8Array;
+  /** What a subscriber that asked for signals receives here as well. */
+  readonly signal?: Uint8Array;
 }
 
 /** Bytes that an entry costs besides its frame: objects, a place in the array and in the index. */
 const OVERHEAD_BYTES = 400;
+
+/** Items as one chunk. */
+export function chunkOf(items: readonly Framed[], { signals }: { signals: boolean }): Uint8Array {
+  return concatFrames(items.flatMap(({ frame, signal }) => signals && signal ? [frame, signal] : [frame]));
+}
 
 export function frameOf({ cursor, update }: Entry): Framed {
   return { cursor, id: update.id, frame: update.private ? new Uint8Array() : encodeFrame(update) };
@@ -56,6 +63,11 @@ export class Recent {
     this.#after.set(item.cursor, this.#cut + this.#items.length);
     this.#byId.set(item.id, item.cursor);
     while (this.#bytes > this.#maxBytes && this.#gone < this.#items.length) this.#evict();
+  }
+
+  /** Puts a signal after the newest item, for those that have not come so far. */
+  mark(signal: Uint8Array): void {
+    if (this.end !== undefined) this.append({ cursor: this.end, id: "", frame: new Uint8Array(), signal });
   }
 
   /** The cursor of an update that is here. The channel is to be asked first: it knows where an id stood first. */

@@ -2,14 +2,15 @@
  * Opens a stream for a request, and brings it from where its client left off to where the hub is: from the history
  * in pages, then from the recent frames, each at the pace of the reader, and then live.
  */
-import { type Channel, type Cursor, HistoryLostError } from "../lib/channel.ts";
+import { type Channel, ChannelUnavailableError, type Cursor, HistoryLostError } from "../lib/channel.ts";
 import { type Log, messageOf, stackOf } from "../lib/log.ts";
 import { whenReachable } from "../lib/reachability.ts";
 import { pause } from "../lib/shutdown.ts";
-import { concatFrames, encodePreamble } from "../lib/sse.ts";
+import { concatFrames, encodePreamble, encodeSignal } from "../lib/sse.ts";
 import type { History, Page } from "./history.ts";
 import type { Hub } from "./hub.ts";
-import { Subscriber } from "./subscriber.ts";
+import { chunkOf } from "./recent.ts";
+import { type Place, Subscriber } from "./subscriber.ts";
 
 export interface SubscribeOptions {
   readonly hub: Hub;
@@ -20,66 +21,114 @@ export interface SubscribeOptions {
 
 /** Bytes of recent frames written in one step. */
 const CHUNK_BYTES = 64 * 1024;
+/** Milliseconds that a stream waits for the channel before it opens without its answer. */
+const ANSWER_MS = 1000;
+/** For a client whose last id nobody knows. */
+const UNKNOWN_ID = encodeSignal({ type: "gap", reason: "The last event id is unknown or no longer kept" });
 /** Milliseconds after which a stream looks again whether the hub has come to where it is. */
 const LOOK_AGAIN_MS = 250;
 /** Milliseconds that a client waits before it reconnects, and how many more at random: not all at one moment. */
 const RECONNECT_MS = 1000;
 const RECONNECT_JITTER_MS = 1000;
 
-/**
- * Opens a stream of all public updates after the one with the id `lastEventId`, or of all that are kept when it
- * is `earliest`; without it, or when nobody knows the id, of those to come.
- */
-export function subscribe(
-  lastEventId: string | undefined,
-  options: SubscribeOptions,
-): ReadableStream<Uint8Array> {
-  const { hub, log } = options;
+/** What a client asks for. */
+export interface SubscribeRequest {
+  /** The id of the update that it saw last, or `earliest`; without one, the stream begins with what comes. */
+  readonly lastEventId?: string | undefined;
+  /** Whether it wants the hub's own events. */
+  readonly signals: boolean;
+}
+
+export interface Subscription {
+  readonly stream: ReadableStream<Uint8Array>;
+  /**
+   * The id of the update before the first one that is sent: the one that was asked for, or `earliest` when nobody
+   * knows it. Undefined when none was asked for, or when the channel could not be asked in time.
+   */
+  readonly lastEventId: string | undefined;
+}
+
+/** Opens a stream of all public updates after one. An unreachable channel does not keep it from opening. */
+export async function subscribe(request: SubscribeRequest, options: SubscribeOptions): Promise<Subscription> {
+  const { hub } = options;
+  const { lastEventId, signals } = request;
+  const live: Place = "live";
+  const [place, oldest] = await Promise.all([
+    lastEventId === undefined ? live : inTime(() => locate(lastEventId, options)),
+    signals ? inTime(() => oldestId(options)) : undefined,
+  ]);
+  const frames = [encodePreamble(RECONNECT_MS + Math.random() * RECONNECT_JITTER_MS)];
+  if (signals) frames.push(encodeSignal({ type: "hello", now: Date.now(), oldest: oldest ?? null }));
+  const isUnknown = lastEventId !== undefined && place === "live";
+  if (signals && isUnknown) frames.push(UNKNOWN_ID);
   const subscriber = new Subscriber({
-    preamble: encodePreamble(RECONNECT_MS + Math.random() * RECONNECT_JITTER_MS),
-    place: lastEventId === undefined ? "live" : { locate: lastEventId },
+    preamble: concatFrames(frames),
+    place: place ?? { locate: lastEventId ?? "" },
+    signals,
     onEnded: (subscriber) => hub.remove(subscriber),
-    onRoom: async (subscriber) => {
-      try {
-        while (subscriber.hasRoom && subscriber.place !== "live") {
-          await whenReachable(() => step(subscriber, options), subscriber.ended);
-        }
-      } catch (error) {
-        if (subscriber.ended.aborted) return;
-        // The client comes back with its last id, and finds whatever could not be read now.
-        log.error(`Cannot go on with a stream: ${messageOf(error)}`, { stack: stackOf(error) });
-        subscriber.close();
-      }
-    },
+    onRoom: (subscriber) => catchUp(subscriber, options),
   });
   hub.add(subscriber);
-  if (lastEventId === undefined) hub.goLive(subscriber);
-  return subscriber.stream;
+  if (place === "live") hub.goLive(subscriber);
+  return {
+    stream: subscriber.stream,
+    lastEventId: place === undefined ? undefined : isUnknown ? "earliest" : lastEventId,
+  };
+}
+
+/** Resolves with the answer of the channel, or with undefined when it does not come soon. */
+async function inTime<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  const answered = new AbortController();
+  try {
+    return await Promise.race([ask(), pause(ANSWER_MS, answered.signal).then(() => undefined)]);
+  } catch (error) {
+    if (error instanceof ChannelUnavailableError) return undefined;
+    throw error;
+  } finally {
+    answered.abort();
+  }
+}
+
+/** The place after an id: `live` when nobody knows it. */
+async function locate(id: string, { hub, channel, log }: SubscribeOptions): Promise<Place> {
+  if (id === "earliest") return { after: id };
+  // The hub may know an id that the channel has lost with its history.
+  const after = await channel.locate(id) ?? hub.recent.locate(id);
+  if (after !== undefined) return { after };
+  log.debug("Nobody knows the last event id; the stream goes on live");
+  return "live";
+}
+
+async function oldestId({ channel }: SubscribeOptions): Promise<string | undefined> {
+  const [oldest] = await channel.history("earliest", { limit: 1 });
+  return oldest?.update.id;
+}
+
+/** Writes to a subscriber while it has room, until it is live. */
+async function catchUp(subscriber: Subscriber, options: SubscribeOptions): Promise<void> {
+  try {
+    while (subscriber.hasRoom && subscriber.place !== "live") {
+      await whenReachable(() => step(subscriber, options), subscriber.ended);
+    }
+  } catch (error) {
+    if (subscriber.ended.aborted) return;
+    // The client comes back with its last id, and finds whatever could not be read now.
+    options.log.error(`Cannot go on with a stream: ${messageOf(error)}`, { stack: stackOf(error) });
+    subscriber.close();
+  }
 }
 
 /** Brings a subscriber that is not live one step on. */
 async function step(subscriber: Subscriber, options: SubscribeOptions): Promise<void> {
   const { place } = subscriber;
   if (place === "live") return;
-  if ("locate" in place) await locate(subscriber, place.locate, options);
-  else await readOn(subscriber, place.after, options);
-}
-
-/** Finds the place of an id. */
-async function locate(
-  subscriber: Subscriber,
-  id: string,
-  { hub, channel, log }: SubscribeOptions,
-): Promise<void> {
-  // The hub may know an id that the channel has lost with its history.
-  const after = id === "earliest" ? id : await channel.locate(id) ?? hub.recent.locate(id);
+  if ("after" in place) return await readOn(subscriber, place.after, options);
+  const located = await locate(place.locate, options);
   if (subscriber.ended.aborted) return;
-  if (after !== undefined) {
-    subscriber.place = { after };
-  } else {
-    log.debug("Nobody knows the last event id; the stream goes on live");
-    hub.goLive(subscriber);
-  }
+  subscriber.place = located;
+  if (located !== "live") return;
+  if (subscriber.signals) subscriber.write(UNKNOWN_ID);
+  options.hub.goLive(subscriber);
 }
 
 /** Writes what comes next after a cursor; makes the subscriber live when that is nothing. */
@@ -93,7 +142,7 @@ async function readOn(
     const last = recent.at(-1);
     // Nothing after the cursor is what the hub has not dispatched yet, so nothing comes between this and live.
     if (last === undefined) return hub.goLive(subscriber);
-    return write(subscriber, { chunk: concatFrames(recent.map(({ frame }) => frame)), end: last.cursor });
+    return write(subscriber, { chunk: chunkOf(recent, subscriber), end: last.cursor });
   }
   const { advanced } = hub;
   try {
@@ -107,6 +156,8 @@ async function readOn(
   } catch (error) {
     if (!(error instanceof HistoryLostError)) throw error;
     log.warn("A stream cannot go on where it was; it goes on with what is kept", { reason: error.message });
+    if (subscriber.ended.aborted) return;
+    if (subscriber.signals) subscriber.write(encodeSignal({ type: "gap", reason: error.message }));
     subscriber.place = { after: "earliest" };
   }
 }

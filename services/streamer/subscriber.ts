@@ -15,6 +15,8 @@ export interface SubscriberOptions {
   /** The first bytes. */
   readonly preamble: Uint8Array;
   readonly place: Place;
+  /** Whether it asked for the hub's own events. */
+  readonly signals: boolean;
   /** Called whenever the stream has room, and not again before it resolves. */
   readonly onRoom: (subscriber: Subscriber) => Promise<void>;
   /** Called once when the stream is over, whichever side ended it. */
@@ -26,13 +28,15 @@ export class Subscriber {
   readonly stream: ReadableStream<Uint8Array>;
   /** Set by the hub when it goes live or falls behind, and by whoever writes to it in between. */
   place: Place;
+  readonly signals: boolean;
   readonly #ended = new AbortController();
   readonly #onEnded: (subscriber: Subscriber) => void;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   #lastWrite = performance.now();
 
-  constructor({ preamble, place, onRoom, onEnded }: SubscriberOptions) {
+  constructor({ preamble, place, signals, onRoom, onEnded }: SubscriberOptions) {
     this.place = place;
+    this.signals = signals;
     this.#onEnded = onEnded;
     this.stream = new ReadableStream<Uint8Array>({
       start: (controller) => {

@@ -21,7 +21,7 @@ import { InvalidUpdateError, type Update } from "../update.ts";
 import { CatchUp } from "./catch_up.ts";
 import { formatCursor, parseCursor, type Position, type Positioned } from "./position.ts";
 import { drain, Pacer, SOCKET_OPTIONS } from "./zeromq_receive.ts";
-import { ZeromqRequests } from "./zeromq_requests.ts";
+import { type SecurityOptions, ZeromqRequests } from "./zeromq_requests.ts";
 import {
   decodeEnd,
   decodeLocated,
@@ -46,11 +46,20 @@ const TURN_LIMIT = 1000;
 /** Messages that may wait in a subscriber's socket while its consumer is busy; what is above is read back. */
 const RECEIVE_HIGH_WATER_MARK = 10_000;
 
+/** What a client needs where the forwarder speaks CURVE. Each key is 40 characters of Z85. */
+export interface CurveKeys {
+  readonly serverPublicKey: string;
+  readonly clientPublicKey: string;
+  readonly clientSecretKey: string;
+}
+
 export interface ZeromqChannelOptions {
   /** Host of the forwarder: a name, an IPv4 address, or an IPv6 address without brackets. */
   readonly host: string;
   readonly xpubPort: number;
   readonly routerPort: number;
+  /** Default: neither encrypted nor authenticated. */
+  readonly curve?: CurveKeys;
   /** Milliseconds until a publish is given up. Default: 2 seconds. */
   readonly publishTimeoutMs?: number;
 }
@@ -67,16 +76,22 @@ export class ZeromqChannel implements Channel {
   readonly #xpubAddress: string;
   readonly #requests: ZeromqRequests;
   readonly #publishTimeoutMs: number;
+  readonly #security: SecurityOptions;
   readonly #closed = new AbortController();
   readonly #listeners = new Set<Listener>();
   readonly #nonce = crypto.randomUUID();
   readonly #prober: ReturnType<typeof setInterval>;
 
-  constructor({ host, xpubPort, routerPort, publishTimeoutMs = 2000 }: ZeromqChannelOptions) {
+  constructor({ host, xpubPort, routerPort, curve, publishTimeoutMs = 2000 }: ZeromqChannelOptions) {
+    this.#security = curve === undefined ? {} : {
+      curveServerKey: curve.serverPublicKey,
+      curvePublicKey: curve.clientPublicKey,
+      curveSecretKey: curve.clientSecretKey,
+    };
     this.#publishTimeoutMs = publishTimeoutMs;
     const authority = host.includes(":") ? `[${host}]` : host;
     this.#xpubAddress = `tcp://${authority}:${xpubPort}`;
-    this.#requests = new ZeromqRequests(`tcp://${authority}:${routerPort}`);
+    this.#requests = new ZeromqRequests(`tcp://${authority}:${routerPort}`, this.#security);
     this.#prober = setInterval(() => this.#probe(), PROBE_INTERVAL_MS);
     this.#probe();
   }
@@ -228,6 +243,7 @@ export class ZeromqChannel implements Channel {
   #connect(): Subscriber {
     const socket = new Subscriber({
       ...SOCKET_OPTIONS,
+      ...this.#security,
       linger: 0,
       reconnectInterval: 100,
       reconnectMaxInterval: 1000,

@@ -2,7 +2,7 @@
  * The asking side of the forwarder's ROUTER socket: many requests in flight over one DEALER, each repeated until
  * it is answered or out of time. Repeating is safe, for reading changes nothing and a publish has its key.
  */
-import { Dealer } from "zeromq";
+import { Dealer, type SocketOptions } from "zeromq";
 import { ChannelUnavailableError, HistoryLostError } from "../channel.ts";
 import { InvalidUpdateError } from "../update.ts";
 import { drain, Pacer, SOCKET_OPTIONS } from "./zeromq_receive.ts";
@@ -27,6 +27,12 @@ const SILENCE_MS = 2500;
 /** How often resends and deadlines are looked at. */
 const TICK_MS = 25;
 
+/** Options of a socket that speaks CURVE, or none. */
+export type SecurityOptions = Pick<
+  SocketOptions<Dealer>,
+  "curveServerKey" | "curvePublicKey" | "curveSecretKey"
+>;
+
 export interface RequestOptions {
   /** Milliseconds until the request is given up. */
   readonly timeout: number;
@@ -48,6 +54,7 @@ interface Pending {
 
 export class ZeromqRequests {
   readonly #address: string;
+  readonly #security: SecurityOptions;
   #socket: Dealer;
   readonly #pending = new Map<string, Pending>();
   /** Correlations to send, oldest first. */
@@ -60,8 +67,9 @@ export class ZeromqRequests {
   #lastReply = -Infinity;
 
   /** @param address - such as `tcp://127.0.0.1:8302` */
-  constructor(address: string) {
+  constructor(address: string, security: SecurityOptions = {}) {
     this.#address = address;
+    this.#security = security;
     this.#socket = this.#connect();
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     this.#loop = this.#receive();
@@ -191,6 +199,7 @@ export class ZeromqRequests {
   #connect(): Dealer {
     const socket = new Dealer({
       ...SOCKET_OPTIONS,
+      ...this.#security,
       sendTimeout: 0,
       linger: 0,
       reconnectInterval: 100,

@@ -26,7 +26,7 @@
  *     topic | update            the same, where ØMQ wants a topic in front; it must be the canonical one
  *     demo                      {"event": string, "message": string, "urgent": boolean, "level": string}
  *
- * The demo frame is what `send_json` of the original Python program sends. It becomes an update on the topic
+ * The type `mercure` is the hub's own and refused. The demo frame is what `send_json` of the original Python program sends. It becomes an update on the topic
  * `/tracking/<event>`, of type `<event>`, with the data `{"message", "level"}` and `"notify": true` when urgent.
  *
  * ## ROUTER: requests from DEALER or REQ sockets, each with one reply
@@ -46,7 +46,7 @@
  * cursor is older than what is kept or of another epoch; `unavailable`, nothing can be stored now.
  */
 import * as v from "valibot";
-import { InvalidUpdateError, newUpdateId, parseUpdate, type Update } from "../update.ts";
+import { InvalidUpdateError, newUpdateId, parseUpdate, SIGNAL_TYPE, type Update } from "../update.ts";
 import { formatCursor, parseCursor, type Position, type Positioned } from "./position.ts";
 
 /** The ports of the sockets when nothing else is said. */
@@ -267,6 +267,7 @@ export function decodeXsub(frames: readonly Uint8Array[]): Update {
   if (texts.length < 1 || texts.length > 2) throw new WireError("A message to XSUB must have 1 or 2 frames");
   const value = parseJson(texts.at(-1) ?? "");
   const update = isDemoFrame(value) ? fromDemoFrame(value) : fromLooseUpdate(value);
+  if (update.type === SIGNAL_TYPE) throw new WireError(`The type ${SIGNAL_TYPE} is the hub's own`);
   if (texts.length === 2 && texts[0] !== update.topics[0]) {
     throw new WireError("The topic frame must be the canonical topic of the update");
   }
