@@ -61,7 +61,7 @@ export class Publishers {
   async #turn(): Promise<void> {
     const now = performance.now();
     this.#nextDue = Math.max(this.#nextDue, now - DELAY_MS) + 1000 / this.#options.rate;
-    await pause(this.#nextDue - now, this.#options.ended);
+    if (this.#nextDue > now) await pause(this.#nextDue - now, this.#options.ended);
   }
 
   /** Returns whether it was acknowledged. */

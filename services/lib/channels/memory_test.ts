@@ -15,5 +15,5 @@ testChannel({
       [Symbol.asyncDispose]: () => channel[Symbol.asyncDispose](),
     });
   },
-  gaps: { restart: "it ends with its process" },
+  gaps: { restart: "it ends with its process", reopen: "there is one of it, and no second handle" },
 });

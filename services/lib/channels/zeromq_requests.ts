@@ -140,6 +140,8 @@ export class ZeromqRequests {
     if (this.#sending) return;
     this.#sending = true;
     const held: string[] = [];
+    // Once one does not fit, nothing behind it may overtake it: updates keep the order of their publishing.
+    let full = false;
     for (
       let correlation = this.#outbox.shift();
       correlation !== undefined;
@@ -147,8 +149,10 @@ export class ZeromqRequests {
     ) {
       const pending = this.#pending.get(correlation);
       if (pending === undefined || this.#closed) continue;
-      const mayGo = pending.isProbe || this.answered;
-      if (!mayGo || !(await this.#send(pending))) held.push(correlation);
+      const mayGo = !full && (pending.isProbe || this.answered);
+      const sent = mayGo && await this.#send(pending);
+      full ||= mayGo && !sent;
+      if (!sent) held.push(correlation);
     }
     this.#outbox.unshift(...held);
     this.#sending = false;
@@ -201,6 +205,7 @@ export class ZeromqRequests {
       ...SOCKET_OPTIONS,
       ...this.#security,
       sendTimeout: 0,
+      sendHighWaterMark: MAX_PENDING,
       linger: 0,
       reconnectInterval: 100,
       reconnectMaxInterval: 1000,

@@ -32,8 +32,9 @@ const KEEP = 7000;
 testChannel({
   name: "ZeromqChannel",
   open: async () => {
+    const folder = await Deno.makeTempDir({ prefix: "contract-" });
     const env = { RETAIN_UPDATES: `${KEEP}` };
-    let forwarder = await startForwarder({ env });
+    let forwarder = await startForwarder({ folder, env });
     const { ports } = forwarder;
     const channels: ZeromqChannel[] = [];
     const open = () => {
@@ -45,13 +46,17 @@ testChannel({
       channel: open(),
       keep: KEEP,
       open,
-      async restart() {
+      async restart({ forget }) {
         await forwarder[Symbol.asyncDispose]();
-        forwarder = await startForwarder({ ports, env });
+        if (forget) {
+          for await (const { name } of Deno.readDir(folder)) await Deno.remove(`${folder}/${name}`);
+        }
+        forwarder = await startForwarder({ ports, folder, env });
       },
       async [Symbol.asyncDispose]() {
         await Promise.all(channels.map((channel) => channel[Symbol.asyncDispose]()));
         await forwarder[Symbol.asyncDispose]();
+        await Deno.remove(folder, { recursive: true });
       },
     };
   },

@@ -17,15 +17,15 @@ export interface ChannelFixture extends AsyncDisposable {
   open(): Channel;
   /** How many updates are kept. */
   readonly keep: number;
-  /** Kills what is behind the channel and brings it back, without its history. */
-  restart(): Promise<void>;
+  /** Kills what is behind the channel and brings it back, with its history or without. */
+  restart(options: { forget: boolean }): Promise<void>;
 }
 
 export interface ContractOptions {
   readonly name: string;
   readonly open: () => Promise<ChannelFixture>;
   /** Cases that the adapter need not pass, each with the reason. */
-  readonly gaps?: Readonly<Partial<Record<"restart", string>>>;
+  readonly gaps?: Readonly<Partial<Record<"restart" | "reopen", string>>>;
 }
 
 export function testChannel({ name, open, gaps = {} }: ContractOptions): void {
@@ -176,6 +176,55 @@ export function testChannel({ name, open, gaps = {} }: ContractOptions): void {
     await assert.rejects(channel.latest(), ChannelUnavailableError);
   });
 
+  test("history() while the oldest are forgotten goes on in order, or says that it is lost", async (fixture) => {
+    const { channel, keep } = fixture;
+    await publish(channel, 1, keep);
+    const publishing = publish(channel, keep + 1, keep + 2000);
+    let after: Cursor | "earliest" = "earliest";
+    let last = 0;
+    while (last < keep + 2000) {
+      try {
+        const page = await channel.history(after, { limit: 100 });
+        const numbers = numbersOf(page);
+        assert.ok(numbers.length === 0 || after === "earliest" || numbers[0] === last + 1);
+        assert.deepEqual(numbers, range(numbers[0] ?? 1, (numbers[0] ?? 1) + numbers.length - 1));
+        after = page.at(-1)?.cursor ?? after;
+        last = numbers.at(-1) ?? last;
+      } catch (error) {
+        if (!(error instanceof HistoryLostError)) throw error;
+        after = "earliest";
+      }
+    }
+    await publishing;
+  });
+
+  test(
+    "closing in the middle ends what waits, and the channel can be opened again",
+    async ({ channel, open }) => {
+      const closing = open();
+      await publish(channel, 1, 2000);
+      const received: Entry[] = [];
+      for await (const batch of closing.subscribe("earliest", { signal: AbortSignal.timeout(20_000) })) {
+        received.push(...batch);
+        await closing[Symbol.asyncDispose]();
+      }
+      const seen = numbersOf(received);
+      assert.deepEqual(seen, range(1, seen.length));
+    },
+    gaps.reopen,
+  );
+
+  test("after a restart with its history, a subscription goes on where it was", async (fixture) => {
+    const { channel } = fixture;
+    const received = collect(channel.subscribe("earliest", { signal: AbortSignal.timeout(20_000) }), 2000);
+    const before = await publish(channel, 1, 1000);
+    await fixture.restart({ forget: false });
+    await publish(channel, 1001, 2000);
+    assert.deepEqual(numbersOf(await received), range(1, 2000));
+    assert.deepEqual(await channel.history("earliest", { limit: 1 }), before.slice(0, 1));
+    assert.equal(await channel.locate("urn:test:1"), before[0]?.cursor);
+  }, gaps.restart);
+
   test(
     "after a restart without history, a subscription says so and all that came is new",
     async (fixture) => {
@@ -186,7 +235,7 @@ export function testChannel({ name, open, gaps = {} }: ContractOptions): void {
       const received: Entry[] = [];
       while (received.length < 3) received.push(...(await batches.next()).value);
 
-      await fixture.restart();
+      await fixture.restart({ forget: true });
       await publish(channel, 4, 5);
       await assert.rejects(batches.next(), HistoryLostError);
       assert.deepEqual(numbersOf(await collect(channel.subscribe("earliest", { signal }), 2)), [4, 5]);

@@ -1,0 +1,123 @@
+/** How many publishes are acknowledged per second, with every one of them on the disk, and what one costs. */
+import { ZeromqChannel } from "../lib/channels/zeromq.ts";
+import { numberedUpdate } from "../lib/testing/fixtures.ts";
+import { type ForwarderPorts, ready, startForwarder, startHttpService } from "../lib/testing/processes.ts";
+import { childPid, cpuSeconds } from "./measure.ts";
+import type { Figure } from "./table.ts";
+
+const PUBLISHERS = [1, 16, 256];
+const WARM_UP_MS = 500;
+const MEASURED_MS = 2000;
+/** Bytes of an answer's head, at most. */
+const ANSWER_BYTES = 16 * 1024;
+
+export function connect({ ROUTER_PORT, XPUB_PORT }: ForwarderPorts): ZeromqChannel {
+  return new ZeromqChannel({
+    host: "127.0.0.1",
+    routerPort: Number(ROUTER_PORT),
+    xpubPort: Number(XPUB_PORT),
+  });
+}
+
+/** Over ØMQ, from one process with one socket. */
+export async function benchDirect(folder: string, runs: number): Promise<Figure[]> {
+  await using forwarder = await startForwarder({ folder, env: { LOG_SYNC: "full" } });
+  await using channel = connect(forwarder.ports);
+  const pid = await childPid("services/forwarder/main.ts");
+  const update = numberedUpdate(1);
+  await channel.latest();
+  return await bench(runs, "direct", [pid], {
+    256: 20_000,
+  }, () => Promise.resolve(async () => void await channel.publish(update)));
+}
+
+/** Over HTTP: each publisher has a connection of its own, which stays open. */
+export async function benchHttp(folder: string, runs: number): Promise<Figure[]> {
+  await using forwarder = await startForwarder({ folder, env: { LOG_SYNC: "full" } });
+  await using broadcaster = await startHttpService("broadcaster", forwarder.ports);
+  await ready(broadcaster.url);
+  const pids = [await childPid("services/forwarder/main.ts"), await childPid("services/broadcaster/main.ts")];
+  const port = Number(new URL(broadcaster.url).port);
+  await using connections = new AsyncDisposableStack();
+  return await bench(runs, "over HTTP", pids, { 256: 4_000 }, async () => {
+    const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    connections.defer(() => connection.close());
+    return () => post(connection);
+  });
+}
+
+/** Sends bytes and looks for the status only: `fetch` would need more time for a report than the broadcaster. */
+const REPORT = new TextEncoder().encode(
+  "POST /event/pill:red HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n",
+);
+
+async function post(connection: Deno.Conn): Promise<void> {
+  await connection.write(REPORT);
+  const answer = new Uint8Array(ANSWER_BYTES);
+  let text = "";
+  while (!text.endsWith("\r\n\r\n")) {
+    const count = await connection.read(answer);
+    if (count === null) throw new Error("The broadcaster hung up");
+    text += new TextDecoder().decode(answer.subarray(0, count));
+  }
+  if (!text.startsWith("HTTP/1.1 201")) throw new Error(`Not acknowledged: ${text}`);
+}
+
+async function bench(
+  runs: number,
+  way: string,
+  pids: readonly number[],
+  targets: Readonly<Record<number, number>>,
+  connect: () => Promise<() => Promise<void>>,
+): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  for (const count of PUBLISHERS) {
+    const publishers = await Promise.all(Array.from({ length: count }, connect));
+    await publishFor(WARM_UP_MS, publishers);
+    const measured: Awaited<ReturnType<typeof measure>>[] = [];
+    for (let run = 0; run < runs; run++) measured.push(await measure(publishers, pids));
+    const target = targets[count];
+    figures.push({
+      name: `acknowledged ${way}, ${count} publishers`,
+      unit: "1/s",
+      values: measured.map(({ perSecond }) => perSecond),
+      ...(target !== undefined && { target: { atLeast: target } }),
+    });
+    for (const [index, name] of ["forwarder", "broadcaster"].slice(0, pids.length).entries()) {
+      figures.push({
+        name: `  processor time of the ${name} for one`,
+        unit: "µs",
+        values: measured.map(({ microseconds }) => microseconds[index] ?? NaN),
+      });
+    }
+  }
+  return figures;
+}
+
+async function measure(
+  publishers: readonly (() => Promise<void>)[],
+  pids: readonly number[],
+): Promise<{ perSecond: number; microseconds: number[] }> {
+  const before = await Promise.all(pids.map(cpuSeconds));
+  const { count, seconds } = await publishFor(MEASURED_MS, publishers);
+  const after = await Promise.all(pids.map(cpuSeconds));
+  return {
+    perSecond: count / seconds,
+    microseconds: after.map((used, index) => (used - (before[index] ?? 0)) / count * 1e6),
+  };
+}
+
+async function publishFor(
+  ms: number,
+  publishers: readonly (() => Promise<void>)[],
+): Promise<{ count: number; seconds: number }> {
+  let count = 0;
+  const start = performance.now();
+  await Promise.all(publishers.map(async (publish) => {
+    while (performance.now() - start < ms) {
+      await publish();
+      count++;
+    }
+  }));
+  return { count, seconds: (performance.now() - start) / 1000 };
+}
