@@ -149,7 +149,7 @@ export class ZeromqRequests {
     ) {
       const pending = this.#pending.get(correlation);
       if (pending === undefined || this.#closed) continue;
-      const mayGo = !full && (pending.isProbe || this.answered);
+      const mayGo: boolean = !full && (pending.isProbe || this.answered);
       const sent = mayGo && await this.#send(pending);
       full ||= mayGo && !sent;
       if (!sent) held.push(correlation);
