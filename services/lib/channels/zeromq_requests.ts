@@ -150,7 +150,7 @@ export class ZeromqRequests {
       const pending = this.#pending.get(correlation);
       if (pending === undefined || this.#closed) continue;
       const mayGo: boolean = !full && (pending.isProbe || this.answered);
-      const sent = mayGo && await this.#send(pending);
+      const sent: boolean = mayGo && await this.#send(pending);
       full ||= mayGo && !sent;
       if (!sent) held.push(correlation);
     }
