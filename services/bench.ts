@@ -20,19 +20,32 @@ async function main(): Promise<void> {
   });
   const figures: Figure[] = [];
   for (const bench of [benchDirect, benchHttp, benchResume, benchLongLog]) {
+    print(`${bench.name} ...`);
     figures.push(...await inFolder(values.folder, (folder) => bench(folder, Number(values.runs))));
   }
-  // deno-lint-ignore no-console -- a command for a terminal
-  console.log(formatTable(figures));
+  print(formatTable(figures));
 }
 
-/** Runs with an empty folder, which is gone afterwards. */
+function print(text: string): void {
+  // deno-lint-ignore no-console -- a command for a terminal
+  console.log(text);
+}
+
+/** Runs with an empty folder, which is gone afterwards, also when somebody ends us. */
 async function inFolder<T>(parent: string, bench: (folder: string) => Promise<T>): Promise<T> {
   await Deno.mkdir(parent, { recursive: true });
   const folder = await Deno.makeTempDir({ dir: parent, prefix: "bench-" });
+  const end = () => {
+    Deno.removeSync(folder, { recursive: true });
+    Deno.exit(130);
+  };
+  Deno.addSignalListener("SIGINT", end);
+  Deno.addSignalListener("SIGTERM", end);
   try {
     return await bench(folder);
   } finally {
+    Deno.removeSignalListener("SIGINT", end);
+    Deno.removeSignalListener("SIGTERM", end);
     await Deno.remove(folder, { recursive: true });
   }
 }

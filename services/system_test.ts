@@ -20,6 +20,12 @@ async function report({ broadcaster }: System, type: string): Promise<Response> 
   return response;
 }
 
+/** A port that nobody has now. */
+function freePort(): string {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return `${listener.addr.port}`;
+}
+
 Deno.test("a click on a pill is seen by every EventSource", async () => {
   await using system = await startSystem();
   const sources = [1, 2].map(() => new EventSource(`${system.streamer.url}events`));
@@ -91,6 +97,39 @@ Deno.test("a streamer that is killed and comes back resumes its readers from the
   await after.until("the rest", () => after.events.length === 2);
   assert.deepEqual(after.events[0], second);
   assert.equal(JSON.parse(after.events[1]!.data).message, "someone picked a red pill");
+});
+
+Deno.test("a stream that was opened before the forwarder first came misses nothing of it", async () => {
+  const ports = { XSUB_PORT: freePort(), XPUB_PORT: freePort(), ROUTER_PORT: freePort() };
+  await using streamer = await startHttpService("streamer", ports);
+  await using broadcaster = await startHttpService("broadcaster", ports);
+  await using reader = await openSse(`${streamer.url}events`);
+  await reader.until("the first bytes", () => reader.retry !== undefined);
+  await using _forwarder = await startForwarder({ ports });
+  let published = 0;
+  while (published < 20) {
+    const response = await fetch(`${broadcaster.url}event/pill:blue`, { method: "POST" });
+    await response.body?.cancel();
+    if (response.status === 201) published++;
+  }
+  await reader.until("all of it", () => reader.events.length >= 20);
+  assert.equal(new Set(reader.events.map(({ id }) => id)).size, reader.events.length);
+});
+
+Deno.test("who resumes after the forwarder lost its history gets what the streamer still has", async () => {
+  await using system = await startSystem();
+  await using witness = await openSse(`${system.streamer.url}events`);
+  await report(system, "log:open");
+  await report(system, "pill:blue");
+  await witness.until("both", () => witness.events.length === 2);
+  await system.forwarder[Symbol.asyncDispose]();
+  system.forwarder = await startForwarder({ ports: system.ports });
+  await ready(system.broadcaster.url);
+  await report(system, "pill:red");
+  await witness.until("the third", () => witness.events.length === 3);
+  await using resumed = await openSse(`${system.streamer.url}events?last_event_id=${witness.events[0]!.id}`);
+  await resumed.until("the rest", () => resumed.events.length === 2);
+  assert.deepEqual(resumed.events, witness.events.slice(1));
 });
 
 Deno.test("a plain ØMQ publisher is taken on XSUB, and a plain subscriber reads XPUB", async () => {
@@ -225,12 +264,6 @@ Deno.test("the whole address family is served by one [::]", async () => {
     await ready(running.url.replace("localhost", "[::1]"));
   }
 });
-
-/** A port that nobody has now. */
-function freePort(): string {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return `${listener.addr.port}`;
-}
 
 Deno.test("deno task start runs the four services and prints where the pages are", async () => {
   // On the default ports somebody may be working.

@@ -90,6 +90,44 @@ Deno.test("ZeromqChannel.status() says when the forwarder is away, and when it i
   await eventually("it is back", () => channel.status().reachable);
 });
 
+Deno.test("ZeromqChannel takes an answer that is none for no answer, and lives on", async () => {
+  const router = new Router({ ...SOCKET_OPTIONS, linger: 0 });
+  await router.bind("tcp://127.0.0.1:*");
+  const port = Number(router.lastEndpoint?.split(":").at(-1));
+  const ended = new AbortController();
+  const answers = [
+    [],
+    ["ok"],
+    ["ok", "no cursor"],
+    ["error", "invalid", "no"],
+    ["error", "history-lost", "no"],
+    ["error", "new code", "no"],
+    [new Uint8Array([0xff, 0xfe])],
+  ];
+  let next = 0;
+  const answering = (async () => {
+    while (!ended.signal.aborted) {
+      for (const [peer, correlation] of await drain(router, 100)) {
+        const answer = answers[next++ % answers.length]!;
+        await router.send([peer!, correlation!, ...answer]);
+        await router.send([peer!, new Uint8Array([0xc3, 0x28]), "ok", "x"]);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  })();
+  {
+    await using channel = new ZeromqChannel({ host: "127.0.0.1", xpubPort: port, routerPort: port });
+    for (let round = 0; round < 14; round++) await assert.rejects(channel.latest());
+    await eventually(
+      "every answer was given several times",
+      () => next > 30 || channel.latest().then(() => false, () => false),
+    );
+  }
+  ended.abort();
+  await answering;
+  router.close();
+});
+
 /**
  * A forwarder that follows a script on real sockets: it has a history, answers what it is asked, and shows on
  * XPUB only what the test wants.
