@@ -118,10 +118,6 @@ Deno.test("ZeromqChannel takes an answer that is none for no answer, and lives o
   {
     await using channel = new ZeromqChannel({ host: "127.0.0.1", xpubPort: port, routerPort: port });
     for (let round = 0; round < 14; round++) await assert.rejects(channel.latest());
-    await eventually(
-      "every answer was given several times",
-      () => next > 30 || channel.latest().then(() => false, () => false),
-    );
   }
   ended.abort();
   await answering;
