@@ -247,15 +247,21 @@ Deno.test("a stream that resumes while updates go on has each once and in order"
   }
 });
 
-Deno.test("many streams that come back at once share what is read of the history", async () => {
-  const channel = new MemoryChannel();
-  await publish(channel, 1, 5000);
+/** Counts how often the history of a channel is read from now on. */
+function countReads(channel: MemoryChannel): () => number {
   let reads = 0;
   const history = channel.history.bind(channel);
   channel.history = (after, options) => {
     reads++;
     return history(after, options);
   };
+  return () => reads;
+}
+
+Deno.test("many streams that come back at once share what is read of the history", async () => {
+  const channel = new MemoryChannel();
+  await publish(channel, 1, 5000);
+  const reads = countReads(channel);
   await using streamer = startStreamer({ channel });
   const readers = await Promise.all(
     Array.from({ length: 40 }, () => openSse(`${streamer.url}events?last_event_id=urn:test:1`)),
@@ -266,21 +272,16 @@ Deno.test("many streams that come back at once share what is read of the history
     await reader[Symbol.asyncDispose]();
   }
   // Ten pages; a few more when readers are at the end before the hub is.
-  assert.ok(reads < 40, `${reads} reads for 40 streams`);
+  assert.ok(reads() < 40, `${reads()} reads for 40 streams`);
 });
 
 Deno.test("streams that wait at the end of an empty history ask no more", async () => {
   const channel = new MemoryChannel();
-  let reads = 0;
-  const history = channel.history.bind(channel);
-  channel.history = (after, options) => {
-    reads++;
-    return history(after, options);
-  };
+  const reads = countReads(channel);
   await using streamer = startStreamer({ channel });
   await using reader = await openSse(`${streamer.url}events?last_event_id=earliest`);
   await eventually("it is live", () => streamer.hub.live === 1);
-  assert.equal(reads, 1);
+  assert.equal(reads(), 1);
   await publish(channel, 1, 1);
   await reader.until("the update", () => reader.events.length === 1);
 });
