@@ -56,7 +56,8 @@ async function filesBelow(folder: string, suffix: RegExp): Promise<string[]> {
   return files;
 }
 
-const isTest = (path: string) => /_test\.ts$|_bench\.ts$|\/testing\//.test(path);
+const isTest = (path: string) =>
+  /_test\.ts$|_bench\.ts$|\/testing\/|^services\/(chaos|bench)(\.ts$|\/)/.test(path);
 
 Deno.test("the rooms import only whom they may", async (t) => {
   const files = await filesBelow("services", /\.ts$/);

@@ -11,6 +11,8 @@ const MISSED = 100_000;
 const KEPT = 1_000_000;
 /** How far before the end a resume in the newest part begins. */
 const NEWEST = 1000;
+/** Looks for each run: one takes some milliseconds, so that a single one would say little. */
+const LOOKS = 5;
 const BATCH = 10_000;
 const MIB = 1024 * 1024;
 
@@ -57,7 +59,7 @@ export async function benchResume(folder: string, runs: number): Promise<Figure[
 export async function benchLongLog(folder: string, runs: number): Promise<Figure[]> {
   fill(folder, KEPT);
   const what = `log of ${KEPT.toLocaleString("en")}`;
-  // The end of the millionth update may be forgotten by count, or by age in a week; here all is kept.
+  // By default the log would begin to forget at this count, and at this size.
   const options = { folder, env: { RETAIN_UPDATES: "0", RETAIN_BYTES: "0" } };
   const empty: number[] = [];
   const restart: number[] = [];
@@ -72,9 +74,9 @@ export async function benchLongLog(folder: string, runs: number): Promise<Figure
   await ready(streamer.url);
   const locate: number[] = [];
   const first: number[] = [];
-  for (let run = 0; run < runs; run++) {
-    // Another one each time, so that the second run does not find the answer of the first.
-    const id = `urn:test:${KEPT - NEWEST - run}`;
+  for (let look = 0; look < LOOKS * runs; look++) {
+    // Another one each time, so that the second look does not find the answer of the first.
+    const id = `urn:test:${KEPT - NEWEST - look}`;
     locate.push(await millisecondsOf(() => channel.locate(id)));
     first.push((await resume(streamer.url, id, 1)).first);
   }

@@ -1,7 +1,7 @@
 /** What the forwarder owes after a kill, a torn write, a full disk: real processes and real files. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import type { Entry } from "../lib/channel.ts";
+import { ChannelUnavailableError, type Entry } from "../lib/channel.ts";
 import { ZeromqChannel } from "../lib/channels/zeromq.ts";
 import { eventually, within } from "../lib/testing/deadline.ts";
 import { numberedUpdate } from "../lib/testing/fixtures.ts";
@@ -9,7 +9,6 @@ import {
   type ForwarderPorts,
   type ForwarderProcess,
   startForwarder,
-  startProcess,
   startUnreadyForwarder,
 } from "../lib/testing/processes.ts";
 import { NO_BOUNDS } from "./retention.ts";
@@ -184,45 +183,77 @@ Deno.test("a torn last write is recovered: what was committed before it is there
     return await Promise.resolve();
   }));
 
-Deno.test("on a full disk publishers are refused and subscribers go on, and it recovers when there is room", () =>
+/** A forwarder whose files may not grow beyond 512 KiB: the system says so to whoever writes, as on a full disk. */
+async function startLimitedForwarder(folder: string, retainUpdates: string): Promise<ForwarderProcess> {
+  const limits = `${folder}/limited.sh`;
+  // Without SIGXFSZ, which would end the process.
+  Deno.writeTextFileSync(limits, `trap '' XFSZ; ulimit -f 512; exec "$@"`);
+  const service = startUnreadyForwarder({
+    folder,
+    env: { RETAIN_UPDATES: retainUpdates },
+    wrapper: ["bash", limits],
+  });
+  const { xsub, xpub, router } = await service.logged("Relaying");
+  return Object.assign(service, {
+    ports: { XSUB_PORT: `${xsub}`, XPUB_PORT: `${xpub}`, ROUTER_PORT: `${router}` },
+  });
+}
+
+/** Publishes large updates until one is refused; returns how many were not. */
+async function fill(channel: ZeromqChannel): Promise<number> {
+  for (let number = 1;; number++) {
+    try {
+      await channel.publish(numberedUpdate(number, { data: "x".repeat(100_000) }));
+    } catch (error) {
+      assert.ok(error instanceof ChannelUnavailableError);
+      assert.match(error.message, /The log cannot be written/);
+      return number - 1;
+    }
+  }
+}
+
+Deno.test("on a full disk publishers are refused, readers go on, and with room all is as before", () =>
   withFolder(async (folder) => {
-    // The forwarder's files may not grow beyond a bound; without SIGXFSZ the system says so to whoever writes.
-    const limits = `${folder}/limited.sh`;
-    Deno.writeTextFileSync(limits, `trap '' XFSZ; ulimit -f 512; exec "$@"`);
-    const ports = { XSUB_PORT: "0", XPUB_PORT: "0", ROUTER_PORT: "0" };
-    await using forwarder = startProcess(
-      [
-        "run",
-        "-q",
-        "-P=forwarder",
-        `--allow-read=./node_modules,/etc/alpine-release,${folder}`,
-        `--allow-write=${folder}`,
-        "services/forwarder/main.ts",
-      ],
-      { ...ports, UPDATE_LOG: `${folder}/updates.db`, RETAIN_UPDATES: "3" },
-      ["bash", limits],
-    );
-    const { xpub, router } = await forwarder.logged("Relaying");
-    await using channel = new ZeromqChannel({
-      host: "127.0.0.1",
-      xpubPort: Number(xpub),
-      routerPort: Number(router),
-    });
-    const data = "x".repeat(100_000);
-    const refusal = await eventually("a refusal", async () => {
-      try {
-        await channel.publish(numberedUpdate(1, { data }));
-        return undefined;
-      } catch (error) {
-        return error as Error;
-      }
-    });
-    assert.match(refusal.message, /The log cannot be written/);
-    await forwarder.logged("Updates could not be stored, and were refused");
-    assert.equal(channel.status().reachable, true);
-    assert.ok((await historyOf(channel)).length > 0);
-    // Forgetting frees pages inside the file, and the next updates fit into them.
+    const limited = await startLimitedForwarder(folder, "0");
+    let stored: number;
+    {
+      await using channel = connect(limited.ports);
+      stored = await fill(channel);
+      for (let round = 0; round < 10; round++) stored += await fill(channel);
+      await limited.logged("Updates could not be stored, and were refused");
+      assert.equal(channel.status().reachable, true);
+      assert.equal((await historyOf(channel)).length, stored);
+    }
+    await limited[Symbol.asyncDispose]();
+    await using forwarder = await startForwarder({ folder });
+    await using channel = connect(forwarder.ports);
+    await channel.publish(numberedUpdate(1));
+    assert.equal((await historyOf(channel)).length, stored + 1);
+  }));
+
+Deno.test("on a full disk, what is forgotten makes room without a restart", () =>
+  withFolder(async (folder) => {
+    await using forwarder = await startLimitedForwarder(folder, "3");
+    await using channel = connect(forwarder.ports);
+    await fill(channel);
     await eventually("room", () => channel.publish(numberedUpdate(2)).then(() => true, () => false));
+  }));
+
+Deno.test("a log over its size forgets the oldest only, and never the newest", () =>
+  withFolder(async (folder) => {
+    using log = new UpdateLog({ path: `${folder}/updates.db`, bounds: { ...NO_BOUNDS, bytes: 10_000_000 } });
+    const data = "x".repeat(1_000_000);
+    for (let number = 1; number <= 12; number++) log.append([{ update: numberedUpdate(number, { data }) }]);
+    while (log.forget(2000));
+    const kept = log.read("earliest", 1)[0]?.position.number ?? Infinity;
+    assert.ok(kept > 1 && kept <= 6, `from ${kept}`);
+
+    using small = new UpdateLog({ path: `${folder}/small.db`, bounds: { ...NO_BOUNDS, bytes: 1 } });
+    small.append([1, 2, 3].map((number) => ({ update: numberedUpdate(number), requestKey: `${number}` })));
+    while (small.forget(2000));
+    assert.equal(small.read("earliest", 10).length, 1);
+    assert.equal(small.append([{ update: numberedUpdate(3), requestKey: "3" }])[0]?.known, true);
+    return await Promise.resolve();
   }));
 
 Deno.test("the log forgets by count, age and size, gives its space back, and never while somebody publishes", () =>

@@ -64,6 +64,8 @@ const SCHEMA = `
 
 /** Characters of JSON in one read: a page of large updates is shorter than a page of small ones. */
 const READ_CHARACTERS = 256 * 1024;
+/** Characters of JSON that one step of forgetting takes out, so that it holds up nobody for long. */
+const STEP_CHARACTERS = 4 * 1024 * 1024;
 /** Bytes to which the write-ahead log shrinks again after a burst. */
 const JOURNAL_BYTES = 16 * 1024 * 1024;
 /** Free pages that are kept for the next updates; what is above goes back to the file system, a few at a time. */
@@ -86,7 +88,17 @@ const PASSING: ReadonlySet<number> = new Set([5, 7, 8, 10, 13, 14]);
 
 type Statements = Readonly<
   Record<
-    "begin" | "commit" | "insert" | "byKey" | "read" | "locate" | "endAt" | "cut" | "forget" | "remember",
+    | "begin"
+    | "commit"
+    | "insert"
+    | "byKey"
+    | "read"
+    | "locate"
+    | "endAt"
+    | "cut"
+    | "forget"
+    | "remember"
+    | "vacuum",
     StatementSync
   >
 >;
@@ -131,9 +143,12 @@ export class UpdateLog implements Disposable {
       endAt: prepare(
         "SELECT number FROM updates WHERE number > ? AND stored_at < ? ORDER BY number DESC LIMIT 1",
       ),
-      cut: prepare("SELECT number, stored_at FROM updates WHERE number > ? ORDER BY number LIMIT ?"),
+      cut: prepare(
+        "SELECT number, stored_at, length(json) AS size FROM updates WHERE number > ? ORDER BY number LIMIT ?",
+      ),
       forget: prepare("DELETE FROM updates WHERE number <= ?"),
       remember: prepare("UPDATE log SET forgotten = ?"),
+      vacuum: prepare(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`),
     };
   }
 
@@ -188,27 +203,41 @@ export class UpdateLog implements Disposable {
   }
 
   /**
-   * Takes at most `limit` of the oldest updates that the bounds no longer keep out of the file, and gives free
-   * space back. Returns whether there may be more to do.
+   * Takes some of the oldest updates that the bounds no longer keep out of the file, at most `limit` and not many
+   * bytes, and gives free space back. Returns whether there may be more to do.
    *
    * @throws {LogUnavailableError} when the file cannot be written.
    */
   forget(limit: number, now = Date.now()): boolean {
-    const rows = this.#statements.cut.all(this.#forgotten, limit) as { number: number; stored_at: number }[];
-    const byAge = this.#bounds.ageMs === 0 ? -Infinity : now - this.#bounds.ageMs;
-    const tooLarge = this.#bounds.bytes > 0 && this.#usedBytes() > this.#bounds.bytes;
-    // By size a fixed share goes in one step: how many bytes a row frees is not known before it is gone.
-    const last = rows.findLast(({ number, stored_at }, index) =>
-      number <= this.#start || stored_at < byAge || (tooLarge && index < limit / 4)
-    );
+    const last = this.#lastToForget(limit, now);
     if (last !== undefined) {
       this.#transaction(() => {
-        this.#statements.forget.run(last.number);
-        this.#statements.remember.run(last.number);
+        this.#statements.forget.run(last);
+        this.#statements.remember.run(last);
       });
-      this.#forgotten = last.number;
+      this.#forgotten = last;
     }
     return this.#giveBack() || last !== undefined;
+  }
+
+  /** The number up to which one step forgets. */
+  #lastToForget(limit: number, now: number): number | undefined {
+    const { ageMs, bytes } = this.#bounds;
+    const storedBefore = ageMs === 0 ? -Infinity : now - ageMs;
+    let excess = bytes === 0 ? 0 : this.#usedBytes() - bytes;
+    let last: number | undefined;
+    let taken = 0;
+    for (const row of this.#statements.cut.iterate(this.#forgotten, limit)) {
+      const { number, stored_at, size } = row as { number: number; stored_at: number; size: number };
+      // The newest is what its publisher may still be waiting to hear of: no size is worth losing it.
+      const isOver = number <= this.#start || stored_at < storedBefore ||
+        (excess > 0 && number < this.#newest);
+      if (!isOver || taken >= STEP_CHARACTERS) break;
+      last = number;
+      excess -= size;
+      taken += size;
+    }
+    return last;
   }
 
   [Symbol.dispose](): void {
@@ -256,8 +285,7 @@ export class UpdateLog implements Disposable {
     } catch (error) {
       // Some failures, a full disk among them, have ended the transaction already.
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-      const code = resultCodeOf(error);
-      if (code === undefined || !PASSING.has(code)) throw error;
+      if (!isPassing(error)) throw error;
       this.#shrinkJournal();
       throw new LogUnavailableError(`Cannot write the log: ${reasonOf(error)}`, { cause: error });
     }
@@ -265,8 +293,12 @@ export class UpdateLog implements Disposable {
 
   /** Moves the write-ahead log into the file: on a full disk that is the room in which old updates are forgotten. */
   #shrinkJournal(): void {
-    // Where there is no room for this either, a row says so and nothing is thrown.
-    this.#database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").all();
+    try {
+      this.#database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").all();
+    } catch (error) {
+      // There is no room for this either. The next one who writes tries again.
+      if (!isPassing(error)) throw error;
+    }
   }
 
   #usedBytes(): number {
@@ -277,7 +309,7 @@ export class UpdateLog implements Disposable {
   #giveBack(): boolean {
     const spare = this.#pragma("freelist_count") - FREE_PAGES;
     if (spare <= 0) return false;
-    this.#database.exec(`PRAGMA incremental_vacuum(${Math.min(spare, VACUUM_PAGES)})`);
+    this.#transaction(() => this.#statements.vacuum.all());
     return spare > VACUUM_PAGES;
   }
 
@@ -335,6 +367,11 @@ function refusal(path: string, reason: string, cause?: unknown): StartError {
 function resultCodeOf(error: unknown): number | undefined {
   const code = (error as { errcode?: unknown }).errcode;
   return typeof code === "number" ? code & 0xff : undefined;
+}
+
+function isPassing(error: unknown): boolean {
+  const code = resultCodeOf(error);
+  return code !== undefined && PASSING.has(code);
 }
 
 function reasonOf(error: unknown): string {

@@ -196,6 +196,14 @@ Deno.test("?signals=1 adds the hub's own events, which have no id", async () => 
   assert.deepEqual(numbersIn(plain), [3]);
 });
 
+Deno.test("?signals=1 does not tell the id of a private update", async () => {
+  await using streamer = startStreamer();
+  await streamer.channel.publish(numberedUpdate(1, { private: true }));
+  await using reader = await openSse(`${streamer.url}events?signals=1`);
+  await reader.until("hello", () => reader.events.length === 1);
+  assert.deepEqual(signalsIn(reader), [{ type: "hello", oldest: null }]);
+});
+
 Deno.test("?signals=1 tells of a gap: an unknown id, and a place that is no longer kept", async () => {
   await using streamer = startStreamer({ channel: new MemoryChannel({ keep: 5 }), recentBytes: 1 });
   const signals = `${streamer.url}events?signals=1`;

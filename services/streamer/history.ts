@@ -14,7 +14,9 @@ export interface Page {
 }
 
 /** Updates in a page, at most; they wait in memory until the reader takes them. */
-const PAGE_LIMIT = 500;
+const PAGE_LIMIT = 200;
+/** Bytes that a page costs besides its chunk, which is empty where all updates are private. */
+const OVERHEAD_BYTES = 400;
 /** Bytes of pages that are kept for the next reader; the ones that were not asked for longest go first. */
 const CACHE_BYTES = 16 * 1024 * 1024;
 
@@ -48,9 +50,11 @@ export class History {
   }
 
   async #read(after: Cursor | "earliest"): Promise<Page | undefined> {
+    // Asked first, and within what is shared: where there is no history at all, a stream goes on from here.
+    const end = after === "earliest" ? await this.#channel.latest() : undefined;
     const entries = await this.#channel.history(after, { limit: PAGE_LIMIT });
     const last = entries.at(-1);
-    if (last === undefined) return undefined;
+    if (last === undefined) return end && { chunk: new Uint8Array(), end };
     const page = { chunk: concatFrames(entries.map((entry) => frameOf(entry).frame)), end: last.cursor };
     // What follows "earliest" does change, when the oldest updates are forgotten.
     if (after !== "earliest") this.#keep(after, page);
@@ -59,11 +63,11 @@ export class History {
 
   #keep(after: Cursor, page: Page): void {
     this.#pages.set(after, page);
-    this.#bytes += page.chunk.length;
+    this.#bytes += page.chunk.length + OVERHEAD_BYTES;
     for (const [oldest, { chunk }] of this.#pages) {
       if (this.#bytes <= CACHE_BYTES) break;
       this.#pages.delete(oldest);
-      this.#bytes -= chunk.length;
+      this.#bytes -= chunk.length + OVERHEAD_BYTES;
     }
   }
 }

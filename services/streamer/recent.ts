@@ -67,7 +67,9 @@ export class Recent {
 
   /** Puts a signal after the newest item, for those that have not come so far. */
   mark(signal: Uint8Array): void {
-    if (this.end !== undefined) this.append({ cursor: this.end, id: "", frame: new Uint8Array(), signal });
+    // A place of its own, that no channel knows: who falls off the recent items here has lost its place anyway.
+    const cursor = `signal ${this.#cut + this.#items.length}` as Cursor;
+    this.append({ cursor, id: "", frame: new Uint8Array(), signal });
   }
 
   /** The cursor of an update that is here. The channel is to be asked first: it knows where an id stood first. */

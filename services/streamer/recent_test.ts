@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import type { Cursor } from "../lib/channel.ts";
-import { Recent } from "./recent.ts";
+import { chunkOf, Recent } from "./recent.ts";
 
 const START = "start" as Cursor;
 
@@ -53,4 +53,16 @@ Deno.test("Recent keeps the newest items within its bytes, and knows exactly the
     if (first > 0) assert.equal(recent.locate(`id${first - 1}`), undefined);
     if (first > 1) assert.equal(recent.read(cursor(first - 2), Infinity), undefined);
   }));
+});
+
+Deno.test("Recent.mark() puts a signal in its place, for those who come by it", () => {
+  const recent = recentOf(1e6, [1, 2]);
+  const signal = new Uint8Array([9]);
+  recent.mark(signal);
+  recent.append({ cursor: cursor(2), id: "id2", frame: new Uint8Array([3]) });
+  const items = recent.read(cursor(1), 1e6) ?? [];
+  assert.deepEqual(items.map((item) => item.signal), [signal, undefined]);
+  assert.deepEqual(chunkOf(items, { signals: true }), new Uint8Array([9, 3]));
+  assert.deepEqual(chunkOf(items, { signals: false }), new Uint8Array([3]));
+  assert.equal(recent.read(items[0]!.cursor, 1e6)?.length, 1);
 });

@@ -101,7 +101,8 @@ async function locate(id: string, { hub, channel, log }: SubscribeOptions): Prom
 
 async function oldestId({ channel }: SubscribeOptions): Promise<string | undefined> {
   const [oldest] = await channel.history("earliest", { limit: 1 });
-  return oldest?.update.id;
+  // Not even the id of a private update is anybody's business.
+  return oldest?.update.private ? undefined : oldest?.update.id;
 }
 
 /** Writes to a subscriber while it has room, until it is live. */
@@ -135,7 +136,7 @@ async function step(subscriber: Subscriber, options: SubscribeOptions): Promise<
 async function readOn(
   subscriber: Subscriber,
   after: Cursor | "earliest",
-  { hub, history, channel, log }: SubscribeOptions,
+  { hub, history, log }: SubscribeOptions,
 ): Promise<void> {
   const recent = after === "earliest" ? undefined : hub.recent.read(after, CHUNK_BYTES);
   if (recent !== undefined) {
@@ -146,13 +147,10 @@ async function readOn(
   }
   const { advanced } = hub;
   try {
-    // Asked first: if there is no history at all, this is the place from which the stream goes on.
-    const end = after === "earliest" ? await channel.latest() : undefined;
     const page = await history.read(after);
     if (page !== undefined) return write(subscriber, page);
-    if (end !== undefined) subscriber.place = { after: end };
     // The reader is at the end of the history, and the hub is about to come there.
-    else await Promise.race([advanced, pause(LOOK_AGAIN_MS, subscriber.ended)]);
+    await Promise.race([advanced, pause(LOOK_AGAIN_MS, subscriber.ended)]);
   } catch (error) {
     if (!(error instanceof HistoryLostError)) throw error;
     log.warn("A stream cannot go on where it was; it goes on with what is kept", { reason: error.message });

@@ -79,6 +79,8 @@ export class ZeromqChannel implements Channel {
   readonly #security: SecurityOptions;
   readonly #closed = new AbortController();
   readonly #listeners = new Set<Listener>();
+  readonly #keyPrefix = crypto.randomUUID();
+  #keys = 0;
   readonly #nonce = crypto.randomUUID();
   readonly #prober: ReturnType<typeof setInterval>;
 
@@ -97,13 +99,18 @@ export class ZeromqChannel implements Channel {
   }
 
   async publish(update: Update, options: PublishOptions = {}): Promise<Entry> {
-    const { requestKey = crypto.randomUUID(), signal } = options;
+    const { requestKey = this.#nextRequestKey(), signal } = options;
     const { position, first } = await this.#requests.request(
       { verb: "publish", requestKey, update },
       decodePublished,
       { timeout: this.#publishTimeoutMs, signal },
     );
     return { cursor: formatCursor(position), update: first ?? update };
+  }
+
+  /** One after another: where keys come in order, the log's index of them is written in one place. */
+  #nextRequestKey(): string {
+    return `${this.#keyPrefix}-${(this.#keys++).toString(36).padStart(8, "0")}`;
   }
 
   subscribe(
@@ -256,10 +263,14 @@ export class ZeromqChannel implements Channel {
   }
 
   async #readEnd(msAgo: number, signal?: AbortSignal): Promise<Position> {
-    return await this.#requests.request({ verb: "end", msAgo: Math.ceil(msAgo) }, decodeEnd, {
-      ...READ,
-      signal,
-    });
+    const asked = performance.now();
+    // The request may wait long for a forwarder that is away; what is published in that time is not long ago.
+    const waited = () => msAgo === 0 ? 0 : performance.now() - asked;
+    return await this.#requests.request(
+      () => ({ verb: "end", msAgo: Math.ceil(msAgo + waited()) }),
+      decodeEnd,
+      { ...READ, signal },
+    );
   }
 
   async #readPage(

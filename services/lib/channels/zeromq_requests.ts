@@ -40,7 +40,8 @@ export interface RequestOptions {
 }
 
 interface Pending {
-  readonly frames: readonly string[];
+  /** The frames as they are at the moment of sending. */
+  readonly frames: () => string[];
   /** Whether it may be sent while nobody knows that the forwarder is there. */
   readonly isProbe: boolean;
   readonly deadline: number;
@@ -57,8 +58,9 @@ export class ZeromqRequests {
   readonly #security: SecurityOptions;
   #socket: Dealer;
   readonly #pending = new Map<string, Pending>();
-  /** Correlations to send, oldest first. */
-  readonly #outbox: string[] = [];
+  /** Correlations to send, oldest first: probes, which always may, and the rest, which waits for an answer. */
+  readonly #probes: string[] = [];
+  #outbox: string[] = [];
   readonly #ticker: ReturnType<typeof setInterval>;
   readonly #loop: Promise<void>;
   #sending = false;
@@ -88,31 +90,33 @@ export class ZeromqRequests {
    * @throws {InvalidUpdateError} when the forwarder refuses the request.
    */
   async request<T>(
-    request: RouterRequest,
+    request: RouterRequest | (() => RouterRequest),
     decode: (payload: readonly string[]) => T,
     { timeout, signal }: RequestOptions,
   ): Promise<T> {
     signal?.throwIfAborted();
     if (this.#closed) throw new ChannelUnavailableError("Cannot use the channel: it is closed");
-    if (this.#pending.size >= MAX_PENDING) {
+    const current = typeof request === "function" ? request : () => request;
+    const { verb } = current();
+    if (this.#pending.size >= MAX_PENDING && verb !== "probe") {
       throw new ChannelUnavailableError(`Cannot send a request: ${MAX_PENDING} wait for an answer already`);
     }
     const correlation = (this.#count++).toString(36);
     const { promise, resolve, reject } = Promise.withResolvers<readonly string[]>();
     const now = performance.now();
     this.#pending.set(correlation, {
-      frames: [correlation, ...encodeRequest(request)],
-      isProbe: request.verb === "probe",
+      frames: () => [correlation, ...encodeRequest(current())],
+      isProbe: verb === "probe",
       deadline: now + timeout,
       resolve,
       reject,
       resendAt: Infinity,
-      resendAfter: request.verb === "publish" ? RESEND_AFTER_MS : RESEND_AT_MOST_MS,
+      resendAfter: verb === "publish" ? RESEND_AFTER_MS : RESEND_AT_MOST_MS,
       sentOn: undefined,
     });
     const abandon = () => reject(signal?.reason);
     signal?.addEventListener("abort", abandon, { once: true });
-    this.#outbox.push(correlation);
+    this.#enqueue(correlation, verb === "probe");
     this.#flush();
     try {
       return decode(await promise);
@@ -135,34 +139,34 @@ export class ZeromqRequests {
     this.#socket.close();
   }
 
-  /** Sends what waits to be sent. One at a time: a socket takes a single pending send. */
+  #enqueue(correlation: string, isProbe: boolean): void {
+    (isProbe ? this.#probes : this.#outbox).push(correlation);
+  }
+
+  /** Sends what may be sent. One at a time: a socket takes a single pending send. */
   async #flush(): Promise<void> {
     if (this.#sending) return;
     this.#sending = true;
-    const held: string[] = [];
-    // Once one does not fit, nothing behind it may overtake it: updates keep the order of their publishing.
-    let full = false;
-    for (
-      let correlation = this.#outbox.shift();
-      correlation !== undefined;
-      correlation = this.#outbox.shift()
-    ) {
-      const pending = this.#pending.get(correlation);
-      if (pending === undefined || this.#closed) continue;
-      const mayGo: boolean = !full && (pending.isProbe || this.answered);
-      const sent: boolean = mayGo && await this.#send(pending);
-      full ||= mayGo && !sent;
-      if (!sent) held.push(correlation);
-    }
-    this.#outbox.unshift(...held);
+    await this.#sendFrom(this.#probes);
+    if (this.answered) await this.#sendFrom(this.#outbox);
     this.#sending = false;
+  }
+
+  /** Stops at the first that does not fit, so that none overtakes it: updates keep the order of their publishing. */
+  async #sendFrom(queue: string[]): Promise<void> {
+    let sent = 0;
+    for (; sent < queue.length && !this.#closed; sent++) {
+      const pending = this.#pending.get(queue[sent] as string);
+      if (pending !== undefined && !(await this.#send(pending))) break;
+    }
+    queue.splice(0, sent);
   }
 
   /** Returns whether the socket took the request; it does not at its high-water mark. */
   async #send(pending: Pending): Promise<boolean> {
     const socket = this.#socket;
     try {
-      await socket.send([...pending.frames]);
+      await socket.send(pending.frames());
     } catch (error) {
       if ((error as { code?: string }).code === "EAGAIN" || socket.closed) return false;
       throw error;
@@ -184,8 +188,12 @@ export class ZeromqRequests {
         if (!pending.isProbe && pending.sentOn === this.#socket) this.#reconnect();
       } else if (pending.resendAt <= now) {
         pending.resendAt = Infinity;
-        this.#outbox.push(correlation);
+        this.#enqueue(correlation, pending.isProbe);
       }
+    }
+    // What was given up while nothing could be sent must not pile up.
+    if (this.#outbox.length > 2 * MAX_PENDING) {
+      this.#outbox = this.#outbox.filter((correlation) => this.#pending.has(correlation));
     }
     this.#flush();
   }

@@ -30,8 +30,9 @@ export function startService(
   name: ServiceName,
   env: Readonly<Record<string, string>> = {},
   flags: readonly string[] = [],
+  wrapper: readonly string[] = [],
 ): ServiceProcess {
-  return startProcess(["run", "-q", `-P=${name}`, ...flags, `services/${name}/main.ts`], env);
+  return startProcess(["run", "-q", `-P=${name}`, ...flags, `services/${name}/main.ts`], env, wrapper);
 }
 
 /**
@@ -114,6 +115,8 @@ export interface ForwarderOptions {
   /** Folder of the update log. Default: none, the log lives in memory. */
   readonly folder?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** A command that runs it, such as one that sets limits. */
+  readonly wrapper?: readonly string[];
 }
 
 /** Runs a forwarder and waits until it relays. */
@@ -126,19 +129,15 @@ export async function startForwarder(options: ForwarderOptions = {}): Promise<Fo
 }
 
 /** Runs a forwarder that may not come so far as to relay. */
-export function startUnreadyForwarder(
-  { ports = ANY_PORTS, folder, env = {} }: ForwarderOptions,
-): ServiceProcess {
+export function startUnreadyForwarder(options: ForwarderOptions): ServiceProcess {
+  const { ports = ANY_PORTS, folder, env = {}, wrapper = [] } = options;
   const log = folder === undefined ? ":memory:" : `${folder}/updates.db`;
-  return startService(
-    "forwarder",
-    { ...ports, UPDATE_LOG: log, ...env },
-    folder === undefined ? [] : [
-      // As the README says for a log in another folder: a flag takes the place of the set's own list.
-      `--allow-read=./node_modules,/etc/alpine-release,${folder}`,
-      `--allow-write=${folder}`,
-    ],
-  );
+  const flags = folder === undefined ? [] : [
+    // As the README says for a log in another folder: a flag takes the place of the set's own list.
+    `--allow-read=./node_modules,/etc/alpine-release,${folder}`,
+    `--allow-write=${folder}`,
+  ];
+  return startService("forwarder", { ...ports, UPDATE_LOG: log, ...env }, flags, wrapper);
 }
 
 export interface HttpProcess extends ServiceProcess {

@@ -61,6 +61,13 @@ export async function openSse(
     progress.resolve();
   })();
 
+  const wait = async (what: string, condition: () => boolean) => {
+    while (!condition()) {
+      if (ended) throw new Error(`The stream ended while waiting for ${what}`);
+      await progress.promise;
+    }
+  };
+
   return {
     response,
     events,
@@ -71,11 +78,8 @@ export async function openSse(
     get ended() {
       return ended;
     },
-    async until(what, condition) {
-      while (!condition()) {
-        if (ended) throw new Error(`The stream ended while waiting for ${what}`);
-        await within(what, progress.promise);
-      }
+    until(what, condition) {
+      return within(what, wait(what, condition));
     },
     async [Symbol.asyncDispose]() {
       leave.abort();
