@@ -103,6 +103,23 @@ Deno.test("after a restart of the streamer the logger has each row once", () =>
     ]);
   }));
 
+Deno.test("where updates are lost with the history, the logger shows a gap", () =>
+  withBrowser(async (browser, system) => {
+    await using watcher = await openPage(browser, `${system.logger.url}logger/`);
+    await using visitor = await openPage(browser, system.broadcaster.url);
+    await click(visitor.page, "pill:blue");
+    await counters(watcher.page, [1, 1, 0]);
+    // Its log is in memory, so that the next forwarder begins a new one.
+    await system.forwarder[Symbol.asyncDispose]();
+    system.forwarder = await startForwarder({ ports: system.ports });
+    await ready(system.broadcaster.url);
+    await click(visitor.page, "pill:red");
+    await counters(watcher.page, [1, 2, 1]);
+    await watcher.page.waitForSelector("li[data-gap]");
+    assert.equal(await watcher.page.locator("li[data-gap]").count(), 1);
+    assert.deepEqual(await findBarriers(watcher.page), []);
+  }));
+
 Deno.test("a report that could not be delivered is said, and can be sent again", () =>
   withBrowser(async (browser, system) => {
     await using visitor = await openPage(browser, system.broadcaster.url);

@@ -9,6 +9,7 @@ import {
   type ForwarderPorts,
   type ForwarderProcess,
   startForwarder,
+  startService,
   startUnreadyForwarder,
 } from "../lib/testing/processes.ts";
 import { NO_BOUNDS } from "./retention.ts";
@@ -150,6 +151,33 @@ Deno.test("a forwarder refuses a folder that cannot be made", () =>
     assert.equal(code, 2);
     assert.match(forwarder.entries[0]!.message, /^Cannot use UPDATE_LOG/);
   }));
+
+Deno.test("a forwarder refuses a log that it may not write", () =>
+  withFolder(async (folder) => {
+    // Its permission set is for ./data, and nobody gave it this folder.
+    await using forwarder = startService("forwarder", { UPDATE_LOG: `${folder}/updates.db` });
+    const { code } = await within("its end", forwarder.exit);
+    assert.equal(code, 2);
+    assert.equal(forwarder.entries.length, 1);
+    assert.match(forwarder.entries[0]!.message, /^Cannot use UPDATE_LOG .* write access/);
+  }));
+
+Deno.test({
+  name: "a forwarder refuses a log in a read-only folder",
+  // To the superuser no folder is read-only.
+  ignore: Deno.uid() === 0,
+  fn: () =>
+    withFolder(async (folder) => {
+      new UpdateLog({ path: `${folder}/updates.db` })[Symbol.dispose]();
+      Deno.chmodSync(`${folder}/updates.db`, 0o444);
+      Deno.chmodSync(folder, 0o555);
+      await using forwarder = startUnreadyForwarder({ folder });
+      const { code } = await within("its end", forwarder.exit);
+      Deno.chmodSync(folder, 0o755);
+      assert.equal(code, 2);
+      assert.match(forwarder.entries[0]!.message, /^Cannot use UPDATE_LOG/);
+    }),
+});
 
 Deno.test("two forwarders do not share a log: the second refuses, and the first goes on", () =>
   withFolder(async (folder) => {

@@ -23,7 +23,7 @@ export type Signal =
   | { readonly type: "hello"; readonly now: number; readonly oldest: string | null }
   /** Updates per second since the last one, and how many streams are open. */
   | { readonly type: "heartbeat"; readonly now: number; readonly rate: number; readonly subscribers: number }
-  /** Updates are missing here. */
+  /** Updates are missing here; the reason is for people who look at a page. */
   | { readonly type: "gap"; readonly reason: string };
 
 /**

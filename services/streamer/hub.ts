@@ -127,7 +127,7 @@ export class Hub {
         this.#log.warn("Updates were lost with the history of the channel; going on with what it keeps", {
           reason: error.message,
         });
-        this.#signalGap(error.message);
+        this.#signalGap("the history was lost");
         after = "earliest";
       }
     }

@@ -24,7 +24,7 @@ const CHUNK_BYTES = 64 * 1024;
 /** Milliseconds that a stream waits for the channel before it opens without its answer. */
 const ANSWER_MS = 1000;
 /** For a client whose last id nobody knows. */
-const UNKNOWN_ID = encodeSignal({ type: "gap", reason: "The last event id is unknown or no longer kept" });
+const UNKNOWN_ID = encodeSignal({ type: "gap", reason: "what was seen last is no longer kept" });
 /** Milliseconds after which a stream looks again whether the hub has come to where it is. */
 const LOOK_AGAIN_MS = 250;
 /** Milliseconds that a client waits before it reconnects, and how many more at random: not all at one moment. */
@@ -155,7 +155,9 @@ async function readOn(
     if (!(error instanceof HistoryLostError)) throw error;
     log.warn("A stream cannot go on where it was; it goes on with what is kept", { reason: error.message });
     if (subscriber.ended.aborted) return;
-    if (subscriber.signals) subscriber.write(encodeSignal({ type: "gap", reason: error.message }));
+    if (subscriber.signals) {
+      subscriber.write(encodeSignal({ type: "gap", reason: "they are no longer kept" }));
+    }
     subscriber.place = { after: "earliest" };
   }
 }

@@ -76,6 +76,20 @@ Deno.test("ZeromqChannel: what was given up while the forwarder was away is not 
   assert.deepEqual(ids, ["urn:test:3"]);
 });
 
+Deno.test("ZeromqChannel refuses at once what is more than may wait, and goes on when it is reached", async () => {
+  const first = await startForwarder();
+  await first[Symbol.asyncDispose]();
+  await using channel = connect(first.ports);
+  const waiting = Array.from({ length: 10_000 }, (_, number) => channel.publish(numberedUpdate(number)));
+  await assert.rejects(channel.publish(numberedUpdate(1)), /wait for an answer already/);
+  for (const outcome of await Promise.allSettled(waiting)) {
+    assert.ok(outcome.status === "rejected" && outcome.reason instanceof ChannelUnavailableError);
+  }
+  await using _second = await startForwarder({ ports: first.ports });
+  await eventually("it is reachable", () => channel.status().reachable);
+  await channel.publish(numberedUpdate(2));
+});
+
 Deno.test("ZeromqChannel.status() says when the forwarder is away, and when it is back", async () => {
   const first = await startForwarder();
   await using channel = connect(first.ports);
