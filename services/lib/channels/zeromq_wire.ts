@@ -58,6 +58,9 @@ export const MAX_FRAME_BYTES = 4 * 1024 * 1024;
 /** Largest update that is taken in, as JSON in bytes: with what is added to it, it must still be one frame. */
 export const MAX_UPDATE_BYTES = MAX_FRAME_BYTES - 64 * 1024;
 
+/** Longest request key, in UTF-16 code units: keys are kept and indexed as long as their updates. */
+export const MAX_KEY_LENGTH = 1024;
+
 /** Most updates in one page of history. */
 export const MAX_PAGE = 1000;
 
@@ -147,7 +150,11 @@ function parseRequest([verb, ...args]: string[]): RouterRequest {
   if (args.length !== wanted) throw new WireError(`A ${verb} request must have ${wanted} frames`);
   switch (verb) {
     case "publish":
-      if (first === "") throw new WireError("A publish request must have a request key");
+      if (first === "" || first.length > MAX_KEY_LENGTH) {
+        throw new WireError(
+          `A publish request must have a request key of at most ${MAX_KEY_LENGTH} characters`,
+        );
+      }
       return { verb, requestKey: first, update: decodeUpdate(second) };
     case "history":
       return { verb, after: first === "earliest" ? first : decodeCursor(first), limit: decodeLimit(second) };

@@ -163,6 +163,7 @@ const BAD_REQUESTS: Readonly<
   "a publish without an update": [["publish", "key"], /publish request must have 2 frames/],
   "a publish with a frame too many": [["publish", "key", UPDATE, ""], /publish request must have 2 frames/],
   "a publish without a key": [["publish", "", UPDATE], /must have a request key/],
+  "a publish with a key that is too long": [["publish", "k".repeat(1025), UPDATE], /at most 1024 characters/],
   "a publish of no JSON": [["publish", "key", "{"], /must be JSON/],
   "a publish of an update without an id": [["publish", "key", '{"topics":["/a"],"data":""}'], /: id /],
   "a publish of an update on every topic": [
