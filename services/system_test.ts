@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { Publisher, Subscriber } from "zeromq";
 import { drain, SOCKET_OPTIONS } from "./lib/channels/zeromq_receive.ts";
 import { eventually, within } from "./lib/testing/deadline.ts";
+import { freePorts } from "./lib/testing/ports.ts";
 import {
   ready,
   startForwarder,
@@ -18,12 +19,6 @@ async function report({ broadcaster }: System, type: string): Promise<Response> 
   const response = await fetch(`${broadcaster.url}event/${type}`, { method: "POST" });
   await response.body?.cancel();
   return response;
-}
-
-/** A port that nobody has now. */
-function freePort(): string {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return `${listener.addr.port}`;
 }
 
 Deno.test("a click on a pill is seen by every EventSource", async () => {
@@ -100,7 +95,8 @@ Deno.test("a streamer that is killed and comes back resumes its readers from the
 });
 
 Deno.test("a stream that was opened before the forwarder first came misses nothing of it", async () => {
-  const ports = { XSUB_PORT: freePort(), XPUB_PORT: freePort(), ROUTER_PORT: freePort() };
+  const [XSUB_PORT = "", XPUB_PORT = "", ROUTER_PORT = ""] = freePorts(3).map(String);
+  const ports = { XSUB_PORT, XPUB_PORT, ROUTER_PORT };
   await using streamer = await startHttpService("streamer", ports);
   await using broadcaster = await startHttpService("broadcaster", ports);
   await using reader = await openSse(`${streamer.url}events`);
@@ -267,12 +263,12 @@ Deno.test("the whole address family is served by one [::]", async () => {
 
 Deno.test("deno task start runs the four services and prints where the pages are", async () => {
   // On the default ports somebody may be working.
-  const [xsub, xpub, router] = [freePort(), freePort(), freePort()];
+  const [XSUB_PORT = "", XPUB_PORT = "", ROUTER_PORT = ""] = freePorts(3).map(String);
   await using task = startProcess(["task", "start"], {
     PORT: "0",
-    XSUB_PORT: xsub,
-    XPUB_PORT: xpub,
-    ROUTER_PORT: router,
+    XSUB_PORT,
+    XPUB_PORT,
+    ROUTER_PORT,
     UPDATE_LOG: ":memory:",
     // More services than processors have to start all the same.
     DENO_JOBS: "1",

@@ -1,6 +1,6 @@
 /** The real services, one streamer more than usual, with a log on disk and relays on some of the ways. */
 import { ready, startService, startUnreadyForwarder } from "../lib/testing/processes.ts";
-import { freePorts } from "./ports.ts";
+import { freePorts } from "../lib/testing/ports.ts";
 import { Relay } from "./relay.ts";
 import { Service } from "./service.ts";
 

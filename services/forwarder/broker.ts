@@ -22,6 +22,7 @@ import {
   type RouterRequest,
   WireError,
 } from "../lib/channels/zeromq_wire.ts";
+import { bracketed } from "../lib/env.ts";
 import { type Log, messageOf } from "../lib/log.ts";
 import { StartError } from "../lib/start.ts";
 import type { Update } from "../lib/update.ts";
@@ -277,9 +278,8 @@ function readRequest([peer, ...frames]: Uint8Array[]): PeerRequest {
 
 /** Binds a socket and returns its port. */
 async function bind(socket: Socket, setting: string, ip: string, port: number): Promise<number> {
-  const authority = ip.includes(":") ? `[${ip}]` : ip;
   try {
-    await socket.bind(`tcp://${authority}:${port === 0 ? "*" : port}`);
+    await socket.bind(`tcp://${bracketed(ip)}:${port === 0 ? "*" : port}`);
   } catch (error) {
     throw new StartError(`Cannot bind ${setting} ${port} on ${ip}: ${messageOf(error)}`, { cause: error });
   }

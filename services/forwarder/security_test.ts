@@ -4,10 +4,11 @@ import * as fc from "fast-check";
 import { curveKeyPair, Dealer, Publisher, Subscriber } from "zeromq";
 import { type CurveKeys, ZeromqChannel } from "../lib/channels/zeromq.ts";
 import { drain, SOCKET_OPTIONS } from "../lib/channels/zeromq_receive.ts";
-import { eventually, within } from "../lib/testing/deadline.ts";
+import { within } from "../lib/testing/deadline.ts";
 import { numberedUpdate } from "../lib/testing/fixtures.ts";
 import {
   type ForwarderPorts,
+  ready,
   startForwarder,
   startHttpService,
   startProcess,
@@ -91,11 +92,7 @@ Deno.test("deno task keys prints settings with which the services find each othe
   await using forwarder = await startForwarder({ env: settings.forwarder! });
   for (const name of ["broadcaster", "streamer"] as const) {
     await using service = await startHttpService(name, { ...forwarder.ports, ...settings[name] });
-    await eventually(`${name} is ready`, async () => {
-      const response = await fetch(`${service.url}readyz`);
-      await response.body?.cancel();
-      return response.ok;
-    });
+    await ready(service.url);
   }
 });
 

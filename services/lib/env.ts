@@ -65,7 +65,7 @@ export function address(name: string, fallback: string): Setting<string> {
     if (!isIpAddress(bare)) {
       throw new RangeError("an IPv4 or IPv6 address, such as 127.0.0.1, 0.0.0.0 or [::]");
     }
-    return bare.includes(":") ? unbracket(new URL(`http://[${bare}]/`).hostname) : bare;
+    return bare.includes(":") ? unbracket(new URL(`http://${bracketed(bare)}/`).hostname) : bare;
   });
 }
 
@@ -248,6 +248,11 @@ export const COMMON_SETTINGS = {
 
 function setting<T>(name: string, fallback: string, parse: (text: string) => T): Setting<T> {
   return { name, default: fallback, parse: (text) => parse(text ?? fallback) };
+}
+
+/** A host as it stands before a port: IPv6 addresses have brackets there. */
+export function bracketed(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 function unbracket(text: string): string {

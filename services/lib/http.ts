@@ -7,6 +7,7 @@ import { secureHeaders } from "hono/secure-headers";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { STATUS_CODES } from "node:http";
 import { type ChannelStatus, ChannelUnavailableError } from "./channel.ts";
+import { bracketed } from "./env.ts";
 import { type Log, messageOf, stackOf } from "./log.ts";
 import { aborted, pause } from "./shutdown.ts";
 import { StartError } from "./start.ts";
@@ -121,5 +122,5 @@ export async function serve(app: App, options: ServeOptions): Promise<void> {
 /** The wildcard addresses cannot be opened in a browser; this machine's own name can. */
 function browsable(hostname: string): string {
   if (hostname === "0.0.0.0" || hostname === "::") return "localhost";
-  return hostname.includes(":") ? `[${hostname}]` : hostname;
+  return bracketed(hostname);
 }

@@ -16,6 +16,7 @@ import {
   HistoryLostError,
   type PublishOptions,
 } from "../channel.ts";
+import { bracketed } from "../env.ts";
 import { whenReachable } from "../reachability.ts";
 import { InvalidUpdateError, type Update } from "../update.ts";
 import { CatchUp } from "./catch_up.ts";
@@ -91,7 +92,7 @@ export class ZeromqChannel implements Channel {
       curveSecretKey: curve.clientSecretKey,
     };
     this.#publishTimeoutMs = publishTimeoutMs;
-    const authority = host.includes(":") ? `[${host}]` : host;
+    const authority = bracketed(host);
     this.#xpubAddress = `tcp://${authority}:${xpubPort}`;
     this.#requests = new ZeromqRequests(`tcp://${authority}:${routerPort}`, this.#security);
     this.#prober = setInterval(() => this.#probe(), PROBE_INTERVAL_MS);

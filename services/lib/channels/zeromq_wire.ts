@@ -56,7 +56,7 @@ export const DEFAULT_PORTS = { xsub: 8300, xpub: 8301, router: 8302 } as const;
 export const MAX_FRAME_BYTES = 4 * 1024 * 1024;
 
 /** Largest update that is taken in, as JSON in bytes: with what is added to it, it must still be one frame. */
-export const MAX_UPDATE_BYTES = MAX_FRAME_BYTES - 64 * 1024;
+const MAX_UPDATE_BYTES = MAX_FRAME_BYTES - 64 * 1024;
 
 /** Longest request key, in UTF-16 code units: keys are kept and indexed as long as their updates. */
 export const MAX_KEY_LENGTH = 1024;
