@@ -57,7 +57,7 @@ async function filesBelow(folder: string, suffix: RegExp): Promise<string[]> {
 }
 
 const isTest = (path: string) =>
-  /_test\.ts$|_bench\.ts$|\/testing\/|^services\/(chaos|bench)(\.ts$|\/)/.test(path);
+  /_test\.ts$|_bench\.ts$|\/testing\/|^services\/(chaos|bench|mercure)(\.ts$|\/)/.test(path);
 
 Deno.test("the rooms import only whom they may", async (t) => {
   const files = await filesBelow("services", /\.ts$/);
@@ -112,11 +112,22 @@ Deno.test("the rooms import only whom they may", async (t) => {
     ({ from, to }) => !to.includes("sqlite") || isTest(from) || from === "services/forwarder/update_log.ts",
   );
   await check(
-    "Hono enters by http.ts, pages.ts and the services' handlers",
+    "Hono enters by http.ts, pages.ts, the Mercure handlers and those of the services",
     ({ from, to }) =>
       to.split("/")[0] !== "hono" || isTest(from) ||
-      ["services/lib/http.ts", "services/lib/pages.ts"].includes(from) ||
-      /^services\/\w+\/app\.ts$/.test(from),
+      ["services/lib/http.ts", "services/lib/pages.ts", "services/lib/client_address.ts"].includes(from) ||
+      from.startsWith("services/lib/mercure/") ||
+      /^services\/\w+\/(app|metadata|subscriptions|subscribe_request)\.ts$/.test(from),
+  );
+  await check(
+    "jose enters by authorization.ts, its keys and the tool that mints tokens",
+    ({ from, to }) =>
+      to !== "jose" || isTest(from) || /^services\/lib\/mercure\/(authorization|keys)\.ts$/.test(from) ||
+      from === "services/streamer/token.ts",
+  );
+  await check(
+    "RE2 enters by linear_regexp.ts",
+    ({ from, to }) => to !== "re2js" || isTest(from) || from === "services/lib/linear_regexp.ts",
   );
   await check(
     "static imports only static",

@@ -1,28 +1,31 @@
 /** The HTTP side of the broadcaster: the tracking page, and what it reports. */
 import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
-import { HTTPException } from "hono/http-exception";
 import type { Channel } from "../lib/channel.ts";
 import { type App, createApp, problem } from "../lib/http.ts";
+import { publishOptionsFor } from "../lib/idempotency.ts";
 import type { Log } from "../lib/log.ts";
+import type { Access } from "../lib/mercure/access.ts";
+import { hubCors } from "../lib/mercure/hub_cors.ts";
+import type { HubUrl } from "../lib/mercure/hub_url.ts";
+import { servePublish } from "../lib/mercure/publish.ts";
 import { escapeAttribute, readPage, serveFiles, servePage } from "../lib/pages.ts";
-import type { Update } from "../lib/update.ts";
 import type { Config } from "./config.ts";
 import { trackingUpdate } from "./track.ts";
 
 /** Bytes of a report's body. The type in the path says all; whatever else a client sends is not looked at. */
 const MAX_BODY_BYTES = 16 * 1024;
 
-/** Longest Idempotency-Key, in characters. */
-const MAX_KEY_LENGTH = 255;
-
 export interface BroadcasterOptions {
-  readonly config: Pick<Config, "loggerUrl" | "corsOrigins">;
+  readonly config: Pick<Config, "loggerUrl" | "corsOrigins" | "maxBody" | "maxTopics">;
   readonly channel: Channel;
+  readonly access: Access;
+  readonly hubUrl: HubUrl;
   readonly log: Log;
 }
 
-export async function createBroadcaster({ config, channel, log }: BroadcasterOptions): Promise<App> {
+export async function createBroadcaster(options: BroadcasterOptions): Promise<App> {
+  const { config, channel, access, hubUrl, log } = options;
   const app = createApp({ log, ready: () => channel.status() });
 
   const page = await readPage("tracking/index.html", {
@@ -52,24 +55,12 @@ export async function createBroadcaster({ config, channel, log }: BroadcasterOpt
     async (c) => {
       const update = trackingUpdate(c.req.param("type"));
       if (update === undefined) return problem(c, 404, "There is no tracking event of this type");
-      const key = c.req.header("Idempotency-Key");
-      await channel.publish(update, key === undefined ? {} : { requestKey: requestKeyOf(key, update) });
+      await channel.publish(update, publishOptionsFor(c.req.header("Idempotency-Key"), update.topics[0]));
       return c.body(null, 201);
     },
   );
-  return app;
-}
 
-/**
- * The channel's key for a client's Idempotency-Key: a report that is sent again is published once. The key counts
- * for one topic, for clients that make keys for each kind of report by themselves.
- * Source: draft-ietf-httpapi-idempotency-key-header-07, section 2.
- */
-function requestKeyOf(key: string, { topics: [topic] }: Update): string {
-  if (!/^[\x21-\x7E]+$/.test(key) || key.length > MAX_KEY_LENGTH) {
-    throw new HTTPException(400, {
-      message: `An Idempotency-Key has 1 to ${MAX_KEY_LENGTH} visible characters`,
-    });
-  }
-  return `POST ${topic} ${key}`;
+  app.use(hubUrl.path, hubCors(config.corsOrigins));
+  servePublish(app, { channel, access, hubUrl, limits: config });
+  return app;
 }

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { MemoryChannel } from "../lib/channels/memory.ts";
-import { createLog } from "../lib/log.ts";
+import { readSettings } from "../lib/env.ts";
 import type { App } from "../lib/http.ts";
+import { createLog } from "../lib/log.ts";
+import { openAccess } from "../lib/mercure/settings.ts";
 import { createBroadcaster } from "./app.ts";
+import { SETTINGS } from "./config.ts";
 
 const log = createLog({ service: "test", level: "error" });
 
@@ -11,15 +14,10 @@ interface Fixture {
   readonly channel: MemoryChannel;
 }
 
-async function broadcaster(
-  config: Partial<{ loggerUrl: string; corsOrigins: "*" | string[] }> = {},
-): Promise<Fixture> {
+async function broadcaster(env: Readonly<Record<string, string>> = {}): Promise<Fixture> {
   const channel = new MemoryChannel();
-  const app = await createBroadcaster({
-    config: { loggerUrl: "http://logger.test/logger/", corsOrigins: "*", ...config },
-    channel,
-    log,
-  });
+  const config = readSettings(SETTINGS, { get: (name) => env[name] });
+  const app = await createBroadcaster({ config, channel, log, ...await openAccess(config, { log }) });
   return { app, channel };
 }
 
@@ -107,7 +105,7 @@ Deno.test("POST /event/:type claims nothing when the channel cannot be reached",
 });
 
 Deno.test("CORS_ORIGINS decides which origins may report", async () => {
-  const { app } = await broadcaster({ corsOrigins: ["https://a.test"] });
+  const { app } = await broadcaster({ CORS_ORIGINS: "https://a.test" });
   const origins = ["https://a.test", "https://b.test"];
   const allowed = await Promise.all(origins.map(async (origin) => {
     const response = await app.request("/event/pill:red", { method: "POST", headers: { Origin: origin } });
@@ -117,7 +115,7 @@ Deno.test("CORS_ORIGINS decides which origins may report", async () => {
 });
 
 Deno.test("GET / serves the tracking page with the configured link, under a strict policy", async () => {
-  const { app } = await broadcaster({ loggerUrl: 'https://x.test/?a=1&b="<' });
+  const { app } = await broadcaster({ LOGGER_URL: 'https://x.test/?a=1&b="<' });
   const response = await app.request("/");
   assert.equal(response.status, 200);
   assert.match(response.headers.get("Content-Type") ?? "", /^text\/html/);

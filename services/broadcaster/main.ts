@@ -2,6 +2,7 @@
 import { openChannel } from "../lib/channels/open.ts";
 import { serve } from "../lib/http.ts";
 import { announce } from "../lib/log.ts";
+import { openAccess } from "../lib/mercure/settings.ts";
 import { logReachability } from "../lib/reachability.ts";
 import { runTogether } from "../lib/shutdown.ts";
 import { type RunContext, start } from "../lib/start.ts";
@@ -9,8 +10,9 @@ import { createBroadcaster } from "./app.ts";
 import { type Config, SETTINGS } from "./config.ts";
 
 export async function run(config: Config, { log, signal }: RunContext): Promise<void> {
+  const { access, hubUrl } = await openAccess(config, { log });
   await using channel = await openChannel(config, { publishTimeoutMs: config.publishTimeout });
-  const app = await createBroadcaster({ config, channel, log });
+  const app = await createBroadcaster({ config, channel, access, hubUrl, log });
   const { ip: hostname, port } = config;
   const onListen = (url: string) => announce(`Tracking page: ${url}`);
   await runTogether(signal, [

@@ -2,7 +2,7 @@
  * Settings from the environment. A service lists its settings in its `config.ts` with the readers below; all of
  * them are judged before anything opens, and all that is wrong is said at once.
  */
-import { isIP } from "node:net";
+import { BlockList, isIP } from "node:net";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 
 /** Where settings come from: the environment of the process, outside tests. */
@@ -128,7 +128,7 @@ export function pageUrl(name: string, fallback: string): Setting<string> {
 export function origins(name: string, fallback: string): Setting<"*" | string[]> {
   return setting(name, fallback, (text) => {
     if (text === "*") return "*";
-    const list = text.split(",").map((origin) => origin.trim()).filter((origin) => origin !== "");
+    const list = splitList(text);
     if (list.length === 0 || !list.every(isOrigin)) {
       throw new RangeError(
         "* or a list of origins, such as https://example.org,https://www.example.org:8443",
@@ -138,9 +138,83 @@ export function origins(name: string, fallback: string): Setting<"*" | string[]>
   });
 }
 
+/** Web origins separated by commas; none when missing. */
+export function originList(name: string): Setting<readonly string[]> {
+  return {
+    name,
+    default: "none",
+    parse: (text) => {
+      const list = splitList(text);
+      if (!list.every(isOrigin)) throw new RangeError("a list of origins, such as https://example.org");
+      return list;
+    },
+  };
+}
+
 /** An origin as browsers send it: anything else, a path or a default port, would never match. */
 function isOrigin(text: string): boolean {
   return /^https?:[^*]+$/.test(text) && URL.parse(text)?.origin === text;
+}
+
+/** What stands between commas. */
+function splitList(text = ""): string[] {
+  return text.split(",").map((item) => item.trim()).filter((item) => item !== "");
+}
+
+/** Paths that the services need for themselves. */
+const OWN_PATHS = /^\/(?:$|(?:events?|hub|logger|healthz|readyz)(?:\/|$))/;
+
+/** The URL of the hub, or its path where scheme and host come from each request; without a slash at the end. */
+export function hubUrl(name: string, fallback: string): Setting<string> {
+  return setting(name, fallback, (text) => {
+    const url = URL.parse(text, SAME_ORIGIN);
+    const isPath = text === url?.pathname;
+    const isUrl = /^https?:/.test(text) && text === `${url?.origin}${url?.pathname}`;
+    if (url === null || !(isPath || isUrl) || url.pathname.endsWith("/") || OWN_PATHS.test(url.pathname)) {
+      throw new RangeError(
+        "a URL without query, or a path, such as https://example.org/.well-known/mercure or /.well-known/mercure, and none of the service's own",
+      );
+    }
+    return text;
+  });
+}
+
+/** The name of a cookie. Source: RFC 6265, section 4.1.1. */
+export function cookieName(name: string, fallback: string): Setting<string> {
+  return setting(name, fallback, (text) => {
+    if (!/^[A-Za-z0-9!#$%&'*+\-.^_`|~]+$/.test(text)) throw new RangeError("the name of a cookie");
+    return text;
+  });
+}
+
+/** Addresses and networks separated by commas, such as `127.0.0.1,10.0.0.0/8`; none when missing. */
+export function networks(name: string): Setting<BlockList> {
+  return {
+    name,
+    default: "none",
+    parse: (text) => {
+      const list = new BlockList();
+      for (const item of splitList(text)) addNetwork(list, item);
+      return list;
+    },
+  };
+}
+
+function addNetwork(list: BlockList, text: string): void {
+  const [address = "", prefix] = text.split("/");
+  const family = isIP(address) === 6 ? "ipv6" : "ipv4";
+  const bits = family === "ipv6" ? 128 : 32;
+  const length = prefix === undefined ? bits : /^[0-9]{1,3}$/.test(prefix) ? Number(prefix) : Infinity;
+  if (!isIpAddress(address) || length > bits || text.split("/").length > 2) {
+    throw new RangeError("a list of addresses and networks, such as 127.0.0.1,10.0.0.0/8,::1");
+  }
+  list.addSubnet(address, length, family);
+}
+
+/** Whether something is done: `on` or `off`. */
+export function onOff(name: string, fallback: "on" | "off"): Setting<boolean> {
+  const word = choice(name, ["on", "off"], fallback);
+  return { ...word, parse: (text) => word.parse(text) === "on" };
 }
 
 export function logLevel(name: string, fallback: LogLevel): Setting<LogLevel> {
@@ -219,6 +293,48 @@ function parseKey(text: string): string {
   return text;
 }
 
+/** Text on one line, such as a name; undefined when missing. */
+export function optionalText(name: string): Setting<string | undefined> {
+  return optional(name, (text) => {
+    if (/\p{Cc}/u.test(text)) throw new RangeError("text without line breaks and other controls");
+    return text;
+  });
+}
+
+/** Any text that must not be shown, such as a key; undefined when missing. */
+export function secretText(name: string): Setting<string | undefined> {
+  return { ...optional(name, (text) => text), secret: true };
+}
+
+/** One of a few words; undefined when missing. */
+export function optionalChoice<T extends string>(
+  name: string,
+  choices: readonly T[],
+): Setting<T | undefined> {
+  return optional(name, (text) => oneOf(choices, text));
+}
+
+/** A file that may be missing, and is then undefined. */
+export function optionalPath(name: string): Setting<string | undefined> {
+  return optional(name, path(name, "").parse);
+}
+
+/** A URL that nobody on the way can forge the answer of; undefined when missing. */
+export function optionalSecureUrl(name: string): Setting<string | undefined> {
+  return optional(name, parseSecureUrl);
+}
+
+/** @throws {RangeError} for a URL that is neither https nor http on this machine. */
+export function parseSecureUrl(text: string): string {
+  const url = URL.parse(text);
+  const isLoopback = /^(localhost|127(\.[0-9]+){3}|\[::1\])$/.test(url?.hostname ?? "");
+  const isSecure = url?.protocol === "https:" || url?.protocol === "http:" && isLoopback;
+  if (url === null || !isSecure || url.username || url.password || /\p{Cc}/u.test(text)) {
+    throw new RangeError("an https URL without user and password, or http for this machine");
+  }
+  return text;
+}
+
 /** Whether something is meant: `1`, or nothing. */
 export function flag(name: string): Setting<boolean> {
   return {
@@ -233,11 +349,13 @@ export function flag(name: string): Setting<boolean> {
 
 /** One of a few words. */
 export function choice<T extends string>(name: string, choices: readonly T[], fallback: T): Setting<T> {
-  return setting(name, fallback, (text) => {
-    const chosen = choices.find((candidate) => candidate === text);
-    if (chosen === undefined) throw new RangeError(choices.join(" or "));
-    return chosen;
-  });
+  return setting(name, fallback, (text) => oneOf(choices, text));
+}
+
+function oneOf<T extends string>(choices: readonly T[], text: string): T {
+  const chosen = choices.find((candidate) => candidate === text);
+  if (chosen === undefined) throw new RangeError(choices.join(" or "));
+  return chosen;
 }
 
 /** What every service has to be told. */
@@ -245,6 +363,10 @@ export const COMMON_SETTINGS = {
   ip: address("IP", "127.0.0.1"),
   logLevel: logLevel("LOG_LEVEL", "info"),
 };
+
+function optional<T>(name: string, parse: (text: string) => T): Setting<T | undefined> {
+  return { name, default: "none", parse: (text) => text === undefined ? undefined : parse(text) };
+}
 
 function setting<T>(name: string, fallback: string, parse: (text: string) => T): Setting<T> {
   return { name, default: fallback, parse: (text) => parse(text ?? fallback) };

@@ -2,13 +2,23 @@ import assert from "node:assert/strict";
 import {
   address,
   choice,
+  cookieName,
   host,
+  hubUrl,
   logLevel,
+  networks,
+  onOff,
+  optionalChoice,
+  optionalPath,
   optionalPort,
+  optionalSecureUrl,
+  optionalText,
+  originList,
   origins,
   pageUrl,
   port,
   readSettings,
+  secretText,
   type Setting,
   SettingsError,
 } from "./env.ts";
@@ -210,6 +220,103 @@ const READERS: Readonly<Record<string, Reader>> = {
     bad: ["Memory", "nats", "memory ", "0"],
     wanted: /^memory or zeromq$/,
   },
+  hubUrl: {
+    setting: hubUrl("HUB_URL", "/.well-known/mercure"),
+    missing: "/.well-known/mercure",
+    good: [
+      ["/push", "/push"],
+      ["https://a.test/.well-known/mercure", "https://a.test/.well-known/mercure"],
+      ["http://127.0.0.1:8001/push/live", "http://127.0.0.1:8001/push/live"],
+    ],
+    bad: [
+      "/",
+      "/push/",
+      "push",
+      "//a.test/push",
+      "https://a.test",
+      "https://a.test/",
+      "https://a.test:443/push",
+      "https://u:p@a.test/push",
+      "https://a.test/push?x",
+      "/push#x",
+      "/a/../push",
+      "ftp://a.test/push",
+      "/events",
+      "/hub/x",
+      "/healthz",
+    ],
+    wanted: /a URL without query, or a path/,
+  },
+  originList: {
+    setting: originList("PUBLISH_ORIGINS"),
+    missing: [],
+    good: [["https://a.test", ["https://a.test"]], ["http://a.test:8080 , https://b.test", [
+      "http://a.test:8080",
+      "https://b.test",
+    ]]],
+    bad: ["*", "https://a.test/", "a.test", "https://*.a.test", "https://a.test:443"],
+    wanted: /a list of origins/,
+  },
+  cookieName: {
+    setting: cookieName("COOKIE_NAME", "__Secure-x"),
+    missing: "__Secure-x",
+    good: [["mercureAuthorization", "mercureAuthorization"]],
+    bad: ["a b", "a=b", "a;b", "é"],
+    wanted: /the name of a cookie/,
+  },
+  onOff: {
+    setting: onOff("ANONYMOUS", "on"),
+    missing: true,
+    good: [["on", true], ["off", false]],
+    bad: ["1", "true", "ON"],
+    wanted: /on or off/,
+  },
+  optionalText: {
+    setting: optionalText("JWT_ISSUER"),
+    missing: undefined,
+    good: [["https://example.org", "https://example.org"], [" a b ", " a b "]],
+    bad: ["a\nb", "\u0000", "a\u009b"],
+    wanted: /^text without line breaks and other controls$/,
+  },
+  optionalChoice: {
+    setting: optionalChoice("JWT_ALG", ["HS256", "RS256"]),
+    missing: undefined,
+    good: [["RS256", "RS256"]],
+    bad: ["none", "hs256", "HS256 "],
+    wanted: /^HS256 or RS256$/,
+  },
+  optionalPath: {
+    setting: optionalPath("ISSUERS_FILE"),
+    missing: undefined,
+    good: [["./issuers.json", "./issuers.json"]],
+    bad: ["a\0b"],
+    wanted: /^the path of a file$/,
+  },
+  optionalSecureUrl: {
+    setting: optionalSecureUrl("JWKS_URL"),
+    missing: undefined,
+    good: [
+      ["https://id.example/keys?a=b", "https://id.example/keys?a=b"],
+      ["http://127.0.0.1:8080/", "http://127.0.0.1:8080/"],
+      ["http://127.1.2.3/", "http://127.1.2.3/"],
+      ["http://[::1]/", "http://[::1]/"],
+      ["http://localhost/", "http://localhost/"],
+    ],
+    bad: [
+      "id.example",
+      "/keys",
+      "http://id.example/keys",
+      "http://127.0.0.1.id.example/",
+      "http://localhost.id.example/",
+      "http://10.0.0.1/",
+      "ftp://127.0.0.1/",
+      "file:///keys",
+      "https://user@id.example/",
+      "https://:password@id.example/",
+      "https://id.example/\n",
+    ],
+    wanted: /^an https URL without user and password, or http for this machine$/,
+  },
 };
 
 for (const [name, { setting, missing, good, bad, wanted }] of Object.entries(READERS)) {
@@ -238,7 +345,24 @@ for (const [name, { setting, missing, good, bad, wanted }] of Object.entries(REA
 Deno.test("the readers say what a missing variable means", () => {
   assert.deepEqual(
     Object.values(READERS).map(({ setting }) => setting.default),
-    ["127.0.0.1", "localhost", "8000", "none", "/events", "*", "info", "zeromq"],
+    [
+      "127.0.0.1",
+      "localhost",
+      "8000",
+      "none",
+      "/events",
+      "*",
+      "info",
+      "zeromq",
+      "/.well-known/mercure",
+      "none",
+      "__Secure-x",
+      "on",
+      "none",
+      "none",
+      "none",
+      "none",
+    ],
   );
 });
 
@@ -255,6 +379,19 @@ Deno.test("host() refuses what looks like an IPv4 address and is none", () => {
 Deno.test("pageUrl() refuses every spelling of another origin without its scheme", () => {
   for (const text of ["/\\evil.example", "/\t/evil.example", "/\n/evil.example"]) {
     problemsOf(pageUrl("EVENTS_URL", "/"), text);
+  }
+});
+
+Deno.test("networks() holds the addresses and networks that it lists", () => {
+  const list = read(networks("TRUSTED_PROXIES"), "127.0.0.1, 10.0.0.0/8,fd00::/8");
+  assert.equal(list.check("127.0.0.1"), true);
+  assert.equal(list.check("127.0.0.2"), false);
+  assert.equal(list.check("10.20.30.40"), true);
+  assert.equal(list.check("fd00::1", "ipv6"), true);
+  assert.equal(list.check("fe80::1", "ipv6"), false);
+  for (const text of ["local", "10.0.0.0/33", "10.0.0.0/x", "10.0.0.0/8/8", "::1/129", "1.2.3"]) {
+    const [problem] = problemsOf(networks("TRUSTED_PROXIES"), text);
+    assert.match(problem ?? "", /a list of addresses and networks/);
   }
 });
 
@@ -294,4 +431,11 @@ Deno.test("readSettings() lets an error through that is no problem of a value", 
     },
   };
   assert.throws(() => readSettings({ broken }, environment({})), new TypeError("a bug"));
+});
+
+Deno.test("secretText() takes any text, and its problems do not show it", () => {
+  const setting = secretText("JWT_KEY");
+  assert.equal(read(setting, "-----BEGIN\nPUBLIC KEY"), "-----BEGIN\nPUBLIC KEY");
+  assert.equal(readSettings({ setting }, environment({})).setting, undefined);
+  assert.equal(setting.secret, true);
 });

@@ -1,6 +1,5 @@
 /** What every HTTP service has in common: errors, request ids, health, security headers, and how to end. */
 import { type Context, Hono } from "hono";
-import { HTTPException } from "hono/http-exception";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { requestId, type RequestIdVariables } from "hono/request-id";
 import { secureHeaders } from "hono/secure-headers";
@@ -38,9 +37,7 @@ export function createApp({ log, ready }: AppOptions): App {
   }));
   app.notFound((c) => problem(c, 404, "There is nothing at this address"));
   app.onError((error, c) => {
-    if (error instanceof HTTPException) {
-      return problem(c, error.status as ContentfulStatusCode, error.message);
-    }
+    if (error instanceof ProblemError) return problem(c, error.status, error.message, error.headers);
     const fields = { method: c.req.method, path: c.req.path, requestId: c.get("requestId") };
     if (error instanceof ChannelUnavailableError) {
       log.warn(error.message, fields);
@@ -58,12 +55,25 @@ export function createApp({ log, ready }: AppOptions): App {
   return app;
 }
 
+/** What keeps a request from being answered, for whoever sent it: no internals in the message. */
+export class ProblemError extends Error {
+  override readonly name = "ProblemError";
+  readonly status: ContentfulStatusCode;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(status: ContentfulStatusCode, message: string, headers: Readonly<Record<string, string>> = {}) {
+    super(message);
+    this.status = status;
+    this.headers = headers;
+  }
+}
+
 /** A problem document. Source: RFC 9457. The detail goes to strangers: no internals in it. */
 export function problem(
   c: Context,
   status: ContentfulStatusCode,
   detail: string,
-  headers: Record<string, string> = {},
+  headers: Readonly<Record<string, string>> = {},
 ): Response {
   const title = STATUS_CODES[status] ?? "Error";
   return c.body(JSON.stringify({ title, status, detail }), status, {

@@ -1,8 +1,7 @@
-import { HTTPException } from "hono/http-exception";
 import assert from "node:assert/strict";
 import { mock } from "node:test";
 import { ChannelUnavailableError } from "./channel.ts";
-import { type App, createApp, serve, type ServeOptions } from "./http.ts";
+import { type App, createApp, ProblemError, serve, type ServeOptions } from "./http.ts";
 import { createLog, type Log } from "./log.ts";
 import { StartError } from "./start.ts";
 import { eventually, within } from "./testing/deadline.ts";
@@ -32,7 +31,7 @@ function createTestApp(options: { entries?: Record<string, unknown>[]; reason?: 
     throw new ChannelUnavailableError("no answer from tcp://10.0.0.5:8302");
   });
   app.get("/large", () => {
-    throw new HTTPException(413, { message: "At most 5 bytes" });
+    throw new ProblemError(413, "At most 5 bytes", { "Retry-After": "7" });
   });
   return app;
 }
@@ -122,7 +121,7 @@ Deno.test("createApp() asks to try again when the channel is unavailable", async
   ]);
 });
 
-Deno.test("createApp() turns an HTTPException into a problem document", async () => {
+Deno.test("createApp() turns a ProblemError into a problem document", async () => {
   const entries: Record<string, unknown>[] = [];
   const response = await createTestApp({ entries }).request("/large");
   assert.equal(response.status, 413);

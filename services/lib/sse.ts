@@ -30,13 +30,18 @@ export type Signal =
  * The SSE bytes of a signal: an event of the type that publishers cannot use, and without an id, so that it does
  * not move the place from which a client resumes.
  */
-export function encodeSignal(signal: Signal): Uint8Array {
+export function encodeSignal(signal: Signal): Uint8Array<ArrayBuffer> {
   return encoder.encode(`event: ${SIGNAL_TYPE}\ndata: ${JSON.stringify(signal)}\n\n`);
 }
 
-/** What opens a stream: a comment, so that proxies and `onopen` see the stream at once, and how long to wait. */
-export function encodePreamble(retryMs: number): Uint8Array {
-  return encoder.encode(`:\nretry: ${Math.round(retryMs)}\n\n`);
+/**
+ * What opens a stream: a comment, so that proxies and `onopen` see the stream at once, how long to wait before a
+ * reconnection, and the id to come back with. An id without data is no event, but browsers remember it: a client
+ * that is cut off before its first event then misses nothing.
+ */
+export function encodePreamble(retryMs: number, id?: string): Uint8Array<ArrayBuffer> {
+  const fields = id === undefined ? "" : `id: ${id}\n`;
+  return encoder.encode(`:\nretry: ${Math.round(retryMs)}\n${fields}\n`);
 }
 
 /** A comment, which keeps a silent connection from being cut; clients do not show it to the page. */

@@ -28,8 +28,11 @@ export class InvalidUpdateError extends Error {
   override readonly name = "InvalidUpdateError";
 }
 
-/** Longest topic or type, in UTF-16 code units. */
-export const MAX_NAME_LENGTH = 4096;
+/**
+ * Longest topic or type, in UTF-16 code units. The topic of an active subscription holds a whole matcher, encoded for
+ * a path, so this is more than publishers may use.
+ */
+export const MAX_NAME_LENGTH = 16_384;
 /** Longest id, likewise. It comes back in a request header, and proxies take no more than 8 KB of those. */
 export const MAX_ID_LENGTH = 1024;
 /** The type of what the hub itself has to say; publishers may not use it. Source: draft-dunglas-mercure-08. */
@@ -42,7 +45,7 @@ export const MAX_TOPICS = 1000;
  * publisher write fields of its own on the SSE wire; `Cf` (bidi and zero-width controls) would let two names look
  * alike. Source: draft-dunglas-mercure-08, "Topics".
  */
-const FORBIDDEN = /[\p{Cc}\p{Cf}]/u;
+export const FORBIDDEN = /[\p{Cc}\p{Cf}]/u;
 
 /** Valid UTF-16: a lone surrogate would be stored as one string and come out of UTF-8 as another one. */
 const text = v.pipe(

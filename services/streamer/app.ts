@@ -1,76 +1,182 @@
-/** The HTTP side of the streamer. */
+/** The HTTP side of the streamer: the hub of the Mercure protocol, and the page to try it. */
 import type { Context } from "hono";
-import { cors } from "hono/cors";
+import { bodyLimit } from "hono/body-limit";
 import type { Channel } from "../lib/channel.ts";
-import { type App, createApp, problem } from "../lib/http.ts";
+import { clientAddress } from "../lib/client_address.ts";
+import { type App, createApp, problem, ProblemError } from "../lib/http.ts";
 import type { Log } from "../lib/log.ts";
-import { STREAM_HEADERS } from "../lib/sse.ts";
+import { type Matcher, parseMatcher, Topic } from "../lib/matcher.ts";
+import type { Access } from "../lib/mercure/access.ts";
+import type { Grants } from "../lib/mercure/authorization.ts";
+import type { JsonValue } from "../lib/mercure/authorization_details.ts";
+import { hubCors } from "../lib/mercure/hub_cors.ts";
+import type { HubUrl } from "../lib/mercure/hub_url.ts";
+import { servePublish } from "../lib/mercure/publish.ts";
+import { escapeAttribute, listFiles, readPage, serveFiles, servePage } from "../lib/pages.ts";
+import { encodePreamble, STREAM_HEADERS } from "../lib/sse.ts";
+import { Admission } from "./admission.ts";
 import type { Config } from "./config.ts";
 import { History } from "./history.ts";
 import type { Hub } from "./hub.ts";
+import { serveMetadata } from "./metadata.ts";
+import type { Presence } from "./presence.ts";
 import { subscribe } from "./subscribe.ts";
+import { readFields, readLastEventId, readMatchers, toHeader } from "./subscribe_request.ts";
+import { subscriptionOf } from "./subscription.ts";
+import { serveSubscriptions } from "./subscriptions.ts";
+import { View } from "./view.ts";
 
 export interface StreamerOptions {
-  readonly config: Pick<Config, "corsOrigins">;
+  readonly config: Config;
   readonly channel: Channel;
   readonly hub: Hub;
+  readonly access: Access;
+  readonly hubUrl: HubUrl;
+  /** Undefined when active subscriptions are nobody's business. */
+  readonly presence: Presence | undefined;
   readonly log: Log;
 }
 
-export function createStreamer({ config, channel, hub, log }: StreamerOptions): App {
-  const app = createApp({ log, ready: () => hub.status() });
-  app.use(cors({
-    origin: config.corsOrigins,
-    allowMethods: ["GET", "HEAD"],
-    allowHeaders: ["Last-Event-ID", "Cache-Control"],
-    exposeHeaders: ["Mercure-Last-Event-ID", "Retry-After"],
-    maxAge: 86_400,
-  }));
+const EVENT_STREAM = "text/event-stream";
+/** Milliseconds after which a client comes back that was turned away, and how many more at random. */
+const OVERLOAD_RETRY_MS = 5000;
+const OVERLOAD_JITTER_MS = 10_000;
+/** Milliseconds by which a stream ends before its token does: a timer may be late. */
+const EXPIRY_MARGIN_MS = 100;
+/** Part of the longest life of a stream that is left to chance, so that those who came together do not come back so. */
+const LIFE_JITTER = 0.2;
 
-  const history = new History(channel);
-  const events = async (c: Context) => {
-    for (const [name, value] of Object.entries(STREAM_HEADERS)) c.header(name, value);
-    // Hono runs this for HEAD too, where a stream would have no reader.
-    if (c.req.method === "HEAD") return c.body(null);
-    const subscription = await subscribe(
-      { lastEventId: lastEventId(c), signals: c.req.query("signals") === "1" },
-      { hub, history, channel, log },
-    );
-    if (subscription.lastEventId !== undefined) {
-      c.header("Mercure-Last-Event-ID", toHeader(subscription.lastEventId));
-    }
-    return c.body(subscription.stream);
+export async function createStreamer(options: StreamerOptions): Promise<App> {
+  const { config, channel, hub, access, hubUrl, presence, log } = options;
+  const app = createApp({ log, ready: () => hub.status() });
+  app.use(hubCors(config.corsOrigins));
+
+  await serveHubPage(app, hubUrl);
+  servePublish(app, { channel, access, hubUrl, limits: config });
+  serveMetadata(app, { config, hasSubscriptions: presence !== undefined, access, hubUrl });
+  if (presence !== undefined) serveSubscriptions(app, { access, hubUrl, hub, presence });
+
+  const open = createSubscribeHandler(options);
+  const query = bodyLimit({
+    maxSize: config.maxBody,
+    onError: (c) => problem(c, 413, `The body has more than ${config.maxBody} bytes`),
+  });
+  const forHub = (c: Context) => open(c, []);
+  app.get(hubUrl.path, forHub);
+  app.on("QUERY", hubUrl.path, query, forHub);
+  // The stream of everything, for those who have no matchers of their own.
+  const forAll = (c: Context) => {
+    const { maxMatcherLength: maxLength } = config;
+    return open(c, [parseMatcher("exact", "*", { base: access.hubUrlFor(c), maxLength })]);
   };
-  app.get("/events", events);
-  app.get("/events/", events);
+  for (const path of ["/events", "/events/"]) {
+    app.get(path, forAll);
+    app.on("QUERY", path, query, forAll);
+  }
   // A host that trims the path of a site asks for `/` where its users ask for `/events`.
-  app.get(
-    "/",
-    (c) =>
-      c.req.header("Accept")?.includes("text/event-stream")
-        ? events(c)
-        : problem(c, 404, "The stream is at /events"),
-  );
+  app.get("/", (c) => c.req.header("Accept")?.includes(EVENT_STREAM) ? forAll(c) : c.redirect("/hub/"));
   return app;
 }
 
-/** What browsers call it, then what the polyfills for browsers without EventSource do. */
-const ID_PARAMETERS = ["last_event_id", "lastEventId", "lastEventID", "evs_last_event_id"];
-
-/** The id that the client saw last: the header, which a reconnecting browser sends, beats the parameters. */
-function lastEventId(c: Context): string | undefined {
-  const header = c.req.header("Last-Event-ID");
-  if (header) return fromHeader(header);
-  return ID_PARAMETERS.map((name) => c.req.query(name)).find((value) => value);
+async function serveHubPage(app: App, hubUrl: HubUrl): Promise<void> {
+  const page = await readPage("hub/index.html", {
+    'name="hub-url" content="/.well-known/mercure"': `name="hub-url" content="${
+      escapeAttribute(hubUrl.path)
+    }"`,
+  });
+  servePage(app, "/hub/", page);
+  app.get("/hub", (c) => c.redirect("/hub/"));
+  const assets = (files: readonly string[]) => files.filter((file) => !file.endsWith(".html"));
+  serveFiles(app, "/hub", "hub", assets(await listFiles("hub")));
+  // The page shares design and modules with the logger's.
+  serveFiles(app, "/logger", "logger", assets(await listFiles("logger")));
 }
 
-/** Browsers send the id as UTF-8, and Deno hands a header over one character per byte. */
-function fromHeader(value: string): string {
-  // What is not UTF-8 becomes an id that nobody has, as U+FFFD tells.
-  return new TextDecoder().decode(Uint8Array.from(value, (char) => char.charCodeAt(0)));
+/** What answers a request for a stream; it sees what these matchers match where the request has none of its own. */
+function createSubscribeHandler(options: StreamerOptions) {
+  const { config, channel, hub, access, hubUrl, presence, log } = options;
+  const history = new History(channel);
+  const admission = new Admission(config);
+
+  return async (c: Context, defaults: readonly Matcher[]): Promise<Response> => {
+    const grants = await access.grantsFor(c, "subscribe");
+    if (grants === undefined && !config.anonymous) {
+      throw access.refuse(c, "missing", "no token was presented, and ANONYMOUS is off");
+    }
+    const fields = await readFields(c);
+    const given = readMatchers(fields, {
+      base: access.hubUrlFor(c),
+      maxLength: config.maxMatcherLength,
+      maxMatchers: config.maxMatchers,
+      legacy: access.authorization.legacy,
+    });
+    const matchers = given.length > 0 ? given : defaults;
+    if (matchers.length === 0) {
+      throw new ProblemError(400, "A subscription needs a matcher, such as ?match=… or ?match_urlpattern=…");
+    }
+    for (const [name, value] of Object.entries(STREAM_HEADERS)) c.header(name, value);
+    // Hono runs this for HEAD too, where a stream would have no reader.
+    if (c.req.method === "HEAD") return c.body(null);
+
+    const leave = admission.admit({
+      client: clientAddress(c, config.trustedProxies),
+      tokenId: grants?.tokenId,
+      subscriptions: matchers.length,
+    });
+    if (leave === undefined) return turnAway(c, config.overload);
+    const ends = [leave];
+    const { stream, lastEventId } = await subscribe({
+      view: new View(matchers, grants?.subscribe.flatMap((grant) => grant.matchers) ?? []),
+      lastEventId: readLastEventId(c, fields),
+      signals: fields.some(({ name, value }) => name === "signals" && value === "1"),
+      closesAt: closesAt(grants, config.maxStreamLife),
+      onEnded: () => ends.forEach((end) => end()),
+    }, { hub, history, channel, log });
+    if (presence !== undefined) {
+      const subscriber = `urn:uuid:${crypto.randomUUID()}`;
+      ends.push(
+        presence.begin(
+          matchers.map((matcher) =>
+            subscriptionOf(matcher, {
+              hubPath: hubUrl.path,
+              subscriber,
+              payload: payloadFor(matcher, grants),
+            })
+          ),
+        ),
+      );
+    }
+    if (lastEventId !== undefined) {
+      c.header("Mercure-Last-Event-ID", toHeader(lastEventId));
+      const isLegacy = grants?.legacy || matchers.some(({ type }) => type === "template");
+      if (isLegacy) c.header("Last-Event-ID", toHeader(lastEventId));
+    }
+    return c.body(stream);
+  };
 }
 
-/** The same the other way round: a header takes characters up to U+00FF only. */
-function toHeader(id: string): string {
-  return String.fromCharCode(...new TextEncoder().encode(id));
+/** When a stream has to be over, in milliseconds since 1970. */
+function closesAt(grants: Grants | undefined, maxLifeMs: number): number {
+  const expiry = (grants?.expiresAt ?? Infinity) - EXPIRY_MARGIN_MS;
+  const life = maxLifeMs === 0 ? Infinity : maxLifeMs * (1 - LIFE_JITTER * Math.random());
+  return Math.min(expiry, Date.now() + life);
+}
+
+/** The payload of the first grant that covers the matcher as if it were a topic, if that one has any. */
+function payloadFor({ pattern }: Matcher, grants: Grants | undefined): JsonValue | undefined {
+  const topic = new Topic(pattern);
+  return grants?.subscribe.find(({ matchers }) => matchers.some((matcher) => matcher.matches(topic)))
+    ?.payload;
+}
+
+/**
+ * Browsers give an EventSource up for good that is answered with an error, so a stream that is over at once is
+ * kinder: they come back after the time that it tells them.
+ */
+function turnAway(c: Context, overload: Config["overload"]): Response {
+  const retryMs = OVERLOAD_RETRY_MS + Math.random() * OVERLOAD_JITTER_MS;
+  if (overload === "retry" && c.req.header("Accept")?.includes(EVENT_STREAM)) {
+    return c.body(encodePreamble(retryMs));
+  }
+  return problem(c, 429, "There are too many streams", { "Retry-After": `${Math.ceil(retryMs / 1000)}` });
 }

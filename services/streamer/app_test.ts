@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { MemoryChannel } from "../lib/channels/memory.ts";
 import type { Channel, Entry } from "../lib/channel.ts";
+import { readSettings } from "../lib/env.ts";
 import { createLog } from "../lib/log.ts";
+import { openAccess } from "../lib/mercure/settings.ts";
 import { eventually } from "../lib/testing/deadline.ts";
 import { numberedUpdate } from "../lib/testing/fixtures.ts";
 import { openSse, type SseReader } from "../lib/testing/sse_reader.ts";
 import { createStreamer } from "./app.ts";
+import { SETTINGS } from "./config.ts";
 import { Hub, type HubOptions } from "./hub.ts";
 
 const log = createLog({ service: "test", level: "error" });
@@ -17,14 +20,22 @@ interface Streamer extends AsyncDisposable {
 }
 
 /** A streamer on a real port, over a channel inside this process. */
-function startStreamer(
-  options: Partial<HubOptions> & { corsOrigins?: "*" | string[] } = {},
-): Streamer {
-  const { channel = new MemoryChannel(), corsOrigins = "*" } = options;
+async function startStreamer(
+  options: Partial<HubOptions> & { env?: Readonly<Record<string, string>> } = {},
+): Promise<Streamer> {
+  const { channel = new MemoryChannel(), env = {} } = options;
+  const config = readSettings(SETTINGS, { get: (name) => env[name] });
   const ended = new AbortController();
   const hub = new Hub({ log, ...options, channel });
+  const app = await createStreamer({
+    config,
+    channel,
+    hub,
+    presence: undefined,
+    log,
+    ...await openAccess(config, { log }),
+  });
   const running = hub.run(ended.signal);
-  const app = createStreamer({ config: { corsOrigins }, channel, hub, log });
   const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, app.fetch);
   return {
     url: `http://127.0.0.1:${server.addr.port}/`,
@@ -64,7 +75,7 @@ async function openLive({ url, hub }: Streamer): Promise<SseReader> {
 }
 
 Deno.test("GET /events sends its first bytes at once, and then each public update with id, event and data", async () => {
-  await using streamer = startStreamer();
+  await using streamer = await startStreamer();
   await using reader = await openLive(streamer);
   await reader.until("the preamble", () => reader.retry !== undefined);
   assert.equal(reader.response.headers.get("Content-Type"), "text/event-stream");
@@ -81,19 +92,50 @@ Deno.test("GET /events sends its first bytes at once, and then each public updat
   ]);
 });
 
+Deno.test("a stream begins with an id to come back with, so that who is cut off before the first event misses nothing", async () => {
+  await using streamer = await startStreamer();
+  await publish(streamer.channel, 1, 2);
+  await streamer.channel.publish(numberedUpdate(3, { private: true }));
+  await eventually("the hub has them", () => streamer.hub.recent.lastId === "urn:test:3");
+  const response = await fetch(`${streamer.url}events?match=/test/5`);
+  assert.ok(response.body);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  const { value = "" } = await reader.read();
+  await reader.cancel();
+  assert.match(value, /^:\nretry: \d+\nid: urn:test:2\n\n$/);
+
+  await publish(streamer.channel, 4, 5);
+  const headers = { "Last-Event-ID": "urn:test:2" };
+  await using resumed = await openSse(`${streamer.url}events?match=/test/5`, { headers });
+  await resumed.until("what was published meanwhile", () => resumed.events.length === 1);
+  assert.deepEqual(numbersIn(resumed), [5]);
+});
+
+Deno.test("a stream that resumes does not begin with another id than its own", async () => {
+  await using streamer = await startStreamer();
+  await publish(streamer.channel, 1, 2);
+  const response = await fetch(`${streamer.url}events?last_event_id=urn:test:1`);
+  assert.ok(response.body);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  const { value = "" } = await reader.read();
+  await reader.cancel();
+  assert.match(value, /^:\nretry: \d+\n\n/);
+});
+
 Deno.test("GET /events, /events/ and / with an Accept for streams are the same stream", async () => {
-  await using streamer = startStreamer();
+  await using streamer = await startStreamer();
   for (const path of ["events", "events/", ""]) {
     await using reader = await openSse(`${streamer.url}${path}`);
     assert.equal(reader.response.headers.get("Content-Type"), "text/event-stream", path);
   }
-  const page = await fetch(streamer.url, { headers: { Accept: "text/html" } });
-  assert.equal(page.status, 404);
-  assert.match(await page.text(), /\/events/);
+  const page = await fetch(streamer.url, { headers: { Accept: "text/html" }, redirect: "manual" });
+  assert.equal(page.status, 302);
+  assert.equal(page.headers.get("Location"), "/hub/");
+  await page.body?.cancel();
 });
 
 Deno.test("HEAD /events answers the headers and registers nobody", async () => {
-  await using streamer = startStreamer();
+  await using streamer = await startStreamer();
   const response = await fetch(`${streamer.url}events`, { method: "HEAD" });
   assert.equal(response.headers.get("Content-Type"), "text/event-stream");
   assert.equal(await response.text(), "");
@@ -101,7 +143,7 @@ Deno.test("HEAD /events answers the headers and registers nobody", async () => {
 });
 
 Deno.test("POST /events is refused with the methods that can be used", async () => {
-  await using streamer = startStreamer();
+  await using streamer = await startStreamer();
   const response = await fetch(`${streamer.url}events`, { method: "POST" });
   assert.equal(response.status, 405);
   assert.match(response.headers.get("Allow") ?? "", /GET/);
@@ -110,7 +152,7 @@ Deno.test("POST /events is refused with the methods that can be used", async () 
 });
 
 Deno.test("GET /events resumes after the last id that the client saw", async (t) => {
-  await using streamer = startStreamer();
+  await using streamer = await startStreamer();
   await publish(streamer.channel, 1, 5);
   const cases: { name: string; query?: string; header?: string; wanted: number[] }[] = [
     { name: "the header", header: "urn:test:3", wanted: [4, 5] },
@@ -148,7 +190,7 @@ Deno.test("GET /events resumes after the last id that the client saw", async (t)
 });
 
 Deno.test("a resumed stream says after which id it begins", async (t) => {
-  await using streamer = startStreamer();
+  await using streamer = await startStreamer();
   await publish(streamer.channel, 1, 2);
   await streamer.channel.publish(numberedUpdate(3, { id: "urn:é日" }));
   const cases: Record<string, string | null> = {
@@ -179,7 +221,7 @@ function signalsIn({ events }: SseReader): Record<string, unknown>[] {
 }
 
 Deno.test("?signals=1 adds the hub's own events, which have no id", async () => {
-  await using streamer = startStreamer({ signalMs: 20 });
+  await using streamer = await startStreamer({ signalMs: 20 });
   await publish(streamer.channel, 1, 2);
   await using reader = await openSse(`${streamer.url}events?signals=1&last_event_id=earliest`);
   await reader.until("a heartbeat", () => signalsIn(reader).some(({ type }) => type === "heartbeat"));
@@ -197,7 +239,7 @@ Deno.test("?signals=1 adds the hub's own events, which have no id", async () => 
 });
 
 Deno.test("?signals=1 does not tell the id of a private update", async () => {
-  await using streamer = startStreamer();
+  await using streamer = await startStreamer();
   await streamer.channel.publish(numberedUpdate(1, { private: true }));
   await using reader = await openSse(`${streamer.url}events?signals=1`);
   await reader.until("hello", () => reader.events.length === 1);
@@ -205,7 +247,7 @@ Deno.test("?signals=1 does not tell the id of a private update", async () => {
 });
 
 Deno.test("?signals=1 tells of a gap: an unknown id, and a place that is no longer kept", async () => {
-  await using streamer = startStreamer({ channel: new MemoryChannel({ keep: 5 }), recentBytes: 1 });
+  await using streamer = await startStreamer({ channel: new MemoryChannel({ keep: 5 }), recentBytes: 1 });
   const signals = `${streamer.url}events?signals=1`;
   await using unknown = await openSse(`${signals}&last_event_id=unknown`);
   await unknown.until("the gap", () => signalsIn(unknown).some(({ type }) => type === "gap"));
@@ -229,7 +271,7 @@ Deno.test("?signals=1 tells of a gap: an unknown id, and a place that is no long
 });
 
 Deno.test("an id that is not ASCII comes back in the header as UTF-8 and is found", async () => {
-  await using streamer = startStreamer();
+  await using streamer = await startStreamer();
   await streamer.channel.publish(numberedUpdate(1, { id: "urn:é日" }));
   await publish(streamer.channel, 2, 2);
   const header = String.fromCharCode(...new TextEncoder().encode("urn:é日"));
@@ -239,7 +281,7 @@ Deno.test("an id that is not ASCII comes back in the header as UTF-8 and is foun
 });
 
 Deno.test("a stream that resumes while updates go on has each once and in order", async () => {
-  await using streamer = startStreamer({ recentBytes: 20_000 });
+  await using streamer = await startStreamer({ recentBytes: 20_000 });
   await publish(streamer.channel, 1, 2000);
   const readers = await Promise.all(
     ["earliest", "urn:test:1", "urn:test:1000", "urn:test:1990"].map((id) =>
@@ -270,7 +312,7 @@ Deno.test("many streams that come back at once share what is read of the history
   const channel = new MemoryChannel();
   await publish(channel, 1, 5000);
   const reads = countReads(channel);
-  await using streamer = startStreamer({ channel });
+  await using streamer = await startStreamer({ channel });
   const readers = await Promise.all(
     Array.from({ length: 40 }, () => openSse(`${streamer.url}events?last_event_id=urn:test:1`)),
   );
@@ -286,7 +328,7 @@ Deno.test("many streams that come back at once share what is read of the history
 Deno.test("streams that wait at the end of an empty history ask no more", async () => {
   const channel = new MemoryChannel();
   const reads = countReads(channel);
-  await using streamer = startStreamer({ channel });
+  await using streamer = await startStreamer({ channel });
   await using reader = await openSse(`${streamer.url}events?last_event_id=earliest`);
   await eventually("it is live", () => streamer.hub.live === 1);
   assert.equal(reads(), 1);
@@ -295,7 +337,7 @@ Deno.test("streams that wait at the end of an empty history ask no more", async 
 });
 
 Deno.test("a reader that does not read holds up nobody, is bounded, and then has everything in order", async () => {
-  await using streamer = startStreamer({
+  await using streamer = await startStreamer({
     channel: new MemoryChannel({ keep: 20_000 }),
     recentBytes: 200_000,
   });
@@ -320,21 +362,21 @@ Deno.test("a reader that does not read holds up nobody, is bounded, and then has
 });
 
 Deno.test("a silent stream gets comments, and no events", async () => {
-  await using streamer = startStreamer({ heartbeatMs: 20 });
+  await using streamer = await startStreamer({ heartbeatMs: 20 });
   await using reader = await openLive(streamer);
   await reader.until("three heartbeats", () => reader.comments.length >= 4);
   assert.deepEqual(reader.events, []);
 });
 
 Deno.test("a client that leaves is forgotten", async () => {
-  await using streamer = startStreamer();
+  await using streamer = await startStreamer();
   const reader = await openLive(streamer);
   await reader[Symbol.asyncDispose]();
   await eventually("the hub is empty", () => streamer.hub.size === 0);
 });
 
 Deno.test("when the hub ends, its streams end", async () => {
-  const streamer = startStreamer();
+  const streamer = await startStreamer();
   await using reader = await openLive(streamer);
   await streamer[Symbol.asyncDispose]();
   await eventually("the end of the stream", () => reader.ended);
@@ -344,12 +386,12 @@ Deno.test("CORS_ORIGINS decides which origins may read", async (t) => {
   const request = (url: string, origin: string) =>
     fetch(`${url}events`, { method: "HEAD", headers: { Origin: origin } });
   await t.step("* lets all read", async () => {
-    await using streamer = startStreamer();
+    await using streamer = await startStreamer();
     const { headers } = await request(streamer.url, "https://a.test");
     assert.equal(headers.get("Access-Control-Allow-Origin"), "*");
   });
   await t.step("a list lets its members read", async () => {
-    await using streamer = startStreamer({ corsOrigins: ["https://a.test"] });
+    await using streamer = await startStreamer({ env: { CORS_ORIGINS: "https://a.test" } });
     const listed = await request(streamer.url, "https://a.test");
     assert.equal(listed.headers.get("Access-Control-Allow-Origin"), "https://a.test");
     assert.match(listed.headers.get("Vary") ?? "", /Origin/);
@@ -357,7 +399,7 @@ Deno.test("CORS_ORIGINS decides which origins may read", async (t) => {
     assert.equal(other.headers.get("Access-Control-Allow-Origin"), null);
   });
   await t.step("a preflight for Last-Event-ID is answered", async () => {
-    await using streamer = startStreamer();
+    await using streamer = await startStreamer();
     const response = await fetch(`${streamer.url}events`, {
       method: "OPTIONS",
       headers: {

@@ -1,13 +1,35 @@
 /** The settings of the streamer. */
 import { CHANNEL_SETTINGS } from "../lib/channels/open.ts";
-import { COMMON_SETTINGS, origins, port, type SettingsOf, size } from "../lib/env.ts";
+import {
+  choice,
+  COMMON_SETTINGS,
+  count,
+  duration,
+  networks,
+  onOff,
+  port,
+  type SettingsOf,
+  size,
+} from "../lib/env.ts";
+import { HUB_SETTINGS } from "../lib/mercure/settings.ts";
 
 export const SETTINGS = {
   ...COMMON_SETTINGS,
   port: port("PORT", 8001),
   ...CHANNEL_SETTINGS,
+  ...HUB_SETTINGS,
+  anonymous: onOff("ANONYMOUS", "on"),
+  subscriptions: choice("SUBSCRIPTIONS", ["on", "off", "auto"], "auto"),
+  presenceInterval: duration("PRESENCE_INTERVAL", "10s"),
+  maxMatchers: count("MAX_MATCHERS", "100"),
+  maxStreams: count("MAX_STREAMS", "0"),
+  maxStreamsPerClient: count("MAX_STREAMS_PER_CLIENT", "0"),
+  maxSubscriptionsPerToken: count("MAX_SUBSCRIPTIONS_PER_TOKEN", "0"),
+  trustedProxies: networks("TRUSTED_PROXIES"),
+  maxStreamLife: duration("MAX_STREAM_LIFE", "10m"),
+  heartbeat: duration("HEARTBEAT", "15s"),
+  overload: choice("OVERLOAD", ["retry", "refuse"], "retry"),
   recentBytes: size("RECENT_BYTES", "64MiB"),
-  corsOrigins: origins("CORS_ORIGINS", "*"),
 };
 
 export type Config = SettingsOf<typeof SETTINGS>;

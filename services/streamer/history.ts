@@ -3,20 +3,35 @@
  * back and asks for much the same: each page is then read and encoded once, and its bytes are shared.
  */
 import type { Channel, Cursor } from "../lib/channel.ts";
-import { concatFrames } from "../lib/sse.ts";
-import { frameOf } from "./recent.ts";
+import { chunkOf, type Framed, frameOf } from "./framed.ts";
+import type { View } from "./view.ts";
 
-/** Some updates in a row, as the bytes that a subscriber receives. */
-export interface Page {
-  readonly chunk: Uint8Array;
+/** Some updates in a row. */
+export class Page {
+  readonly items: readonly Framed[];
   /** The cursor of the last one. */
   readonly end: Cursor;
+  /** Bytes that it takes. */
+  readonly size: number;
+  #last: { readonly view: string; readonly chunk: Uint8Array } | undefined;
+
+  constructor(items: readonly Framed[], end: Cursor) {
+    this.items = items;
+    this.end = end;
+    this.size = items.reduce((size, { frame }) => size + frame.length + OVERHEAD_BYTES, OVERHEAD_BYTES);
+  }
+
+  /** What a subscriber with this view receives of it. Those who come one after another with one view share it. */
+  chunkFor(view: View): Uint8Array {
+    if (this.#last?.view !== view.key) this.#last = { view: view.key, chunk: chunkOf(this.items, view) };
+    return this.#last.chunk;
+  }
 }
 
 /** Updates in a page, at most; they wait in memory until the reader takes them. */
 const PAGE_LIMIT = 200;
-/** Bytes that a page costs besides its chunk, which is empty where all updates are private. */
-const OVERHEAD_BYTES = 400;
+/** Bytes that an update, and a page, cost besides the frames. */
+const OVERHEAD_BYTES = 500;
 /** Bytes of pages that are kept for the next reader; the ones that were not asked for longest go first. */
 const CACHE_BYTES = 16 * 1024 * 1024;
 
@@ -54,8 +69,8 @@ export class History {
     const end = after === "earliest" ? await this.#channel.latest() : undefined;
     const entries = await this.#channel.history(after, { limit: PAGE_LIMIT });
     const last = entries.at(-1);
-    if (last === undefined) return end && { chunk: new Uint8Array(), end };
-    const page = { chunk: concatFrames(entries.map((entry) => frameOf(entry).frame)), end: last.cursor };
+    if (last === undefined) return end && new Page([], end);
+    const page = new Page(entries.map(frameOf), last.cursor);
     // What follows "earliest" does change, when the oldest updates are forgotten.
     if (after !== "earliest") this.#keep(after, page);
     return page;
@@ -63,11 +78,11 @@ export class History {
 
   #keep(after: Cursor, page: Page): void {
     this.#pages.set(after, page);
-    this.#bytes += page.chunk.length + OVERHEAD_BYTES;
-    for (const [oldest, { chunk }] of this.#pages) {
+    this.#bytes += page.size;
+    for (const [oldest, { size }] of this.#pages) {
       if (this.#bytes <= CACHE_BYTES) break;
       this.#pages.delete(oldest);
-      this.#bytes -= chunk.length + OVERHEAD_BYTES;
+      this.#bytes -= size;
     }
   }
 }

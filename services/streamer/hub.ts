@@ -1,6 +1,6 @@
 /**
  * The fan-out inside one streamer: follows the channel, encodes each update once, and hands everything that one
- * turn brought to every live subscriber as one chunk.
+ * turn brought to every live subscriber that may see it as one chunk, shared by all with the same view.
  *
  * A subscriber is either *live*, and then has had all that the hub dispatched, or it reads after a cursor of its
  * own (see `subscribe.ts`) until it has caught up with the hub. A slow one never waits here: when it has no room,
@@ -15,19 +15,29 @@ import {
 } from "../lib/channel.ts";
 import type { Log } from "../lib/log.ts";
 import { whenReachable } from "../lib/reachability.ts";
-import { encodeSignal, HEARTBEAT } from "../lib/sse.ts";
-import { chunkOf, type Framed, frameOf, Recent } from "./recent.ts";
+import { concatFrames, encodeSignal, HEARTBEAT } from "../lib/sse.ts";
+import { type Framed, frameOf } from "./framed.ts";
+import { type Group, Groups } from "./groups.ts";
+import { Recent } from "./recent.ts";
 import type { Subscriber } from "./subscriber.ts";
 
 export interface HubOptions {
   readonly channel: Channel;
   readonly log: Log;
-  /** Milliseconds of silence after which a stream gets a comment. */
+  /** Milliseconds of silence after which a stream gets a comment; 0 for never. */
   readonly heartbeatMs?: number;
   /** Milliseconds between two heartbeats of those who asked for signals; comments are invisible to pages. */
   readonly signalMs?: number;
   /** Bytes of recent frames that are kept. */
   readonly recentBytes?: number;
+}
+
+/** Who else has to know what comes from the channel. */
+export interface HubObserver {
+  /** Called with everything that the hub has dispatched, in order. */
+  onEntries(entries: readonly Entry[]): void;
+  /** Called when the channel has lost what it had. */
+  onHistoryLost(): void;
 }
 
 /** Bytes of one chunk, so that a burst of large updates does not fill the memory of every stream at once. */
@@ -42,8 +52,10 @@ export class Hub {
   readonly #log: Log;
   readonly #heartbeatMs: number;
   readonly #signalMs: number;
-  readonly #subscribers = new Set<Subscriber>();
-  readonly #live = new Set<Subscriber>();
+  readonly #subscribers = new Map<Subscriber, Group>();
+  readonly #groups = new Groups();
+  readonly #observers: HubObserver[] = [];
+  #live = 0;
   /** Updates that were dispatched since the last heartbeat of the signals. */
   #updates = 0;
   #advance = Promise.withResolvers<void>();
@@ -71,7 +83,7 @@ export class Hub {
 
   /** How many of them are live. */
   get live(): number {
-    return this.#live.size;
+    return this.#live;
   }
 
   /** Resolves when the hub has next dispatched something. */
@@ -79,35 +91,49 @@ export class Hub {
     return this.#advance.promise;
   }
 
+  observe(observer: HubObserver): void {
+    this.#observers.push(observer);
+  }
+
   /** Takes part in heartbeats and in the end from now on. */
   add(subscriber: Subscriber): void {
-    this.#subscribers.add(subscriber);
+    this.#subscribers.set(subscriber, this.#groups.join(subscriber.view));
   }
 
   remove(subscriber: Subscriber): void {
+    const group = this.#subscribers.get(subscriber);
+    if (group === undefined) return;
     this.#subscribers.delete(subscriber);
-    this.#live.delete(subscriber);
+    this.#leaveLive(group, subscriber);
+    this.#groups.leave(group);
   }
 
   /** Makes a subscriber live: it receives all that is dispatched after this call, and nothing from before. */
   goLive(subscriber: Subscriber): void {
     subscriber.place = "live";
-    this.#live.add(subscriber);
+    const live = this.#subscribers.get(subscriber)?.live;
+    if (live === undefined || live.has(subscriber)) return;
+    live.add(subscriber);
+    this.#live++;
+  }
+
+  #leaveLive({ live }: Group, subscriber: Subscriber): void {
+    if (live.delete(subscriber)) this.#live--;
   }
 
   /** Follows the channel until the signal aborts, then ends every stream. */
   async run(signal: AbortSignal): Promise<void> {
-    const timers = [
-      setInterval(() => this.#beat(), this.#heartbeatMs / HEARTBEAT_LOOKS),
-      setInterval(() => this.#signalHeartbeat(), this.#signalMs),
-    ];
+    const timers = [setInterval(() => this.#signalHeartbeat(), this.#signalMs)];
+    if (this.#heartbeatMs > 0) {
+      timers.push(setInterval(() => this.#beat(), this.#heartbeatMs / HEARTBEAT_LOOKS));
+    }
     try {
       await this.#follow(signal);
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
       timers.forEach(clearInterval);
-      for (const subscriber of this.#subscribers) subscriber.close();
+      for (const subscriber of [...this.#subscribers.keys()]) subscriber.close();
     }
   }
 
@@ -128,6 +154,7 @@ export class Hub {
           reason: error.message,
         });
         this.#signalGap("the history was lost");
+        for (const observer of this.#observers) observer.onHistoryLost();
         after = "earliest";
       }
     }
@@ -147,16 +174,28 @@ export class Hub {
       bytes = 0;
     }
     this.#send(chunk);
+    for (const observer of this.#observers) observer.onEntries(entries);
     this.#advance.resolve();
     this.#advance = Promise.withResolvers();
   }
 
-  /** Appends the items to the recent ones and writes them to all live subscribers, encoded once. */
+  /** Appends the items to the recent ones and writes them to the live subscribers that may see them. */
   #send(items: readonly Framed[]): void {
     const before = this.recent.end;
-    for (const item of items) this.recent.append(item);
-    const chunk = chunkOf(items, { signals: false });
-    if (chunk.length > 0) this.#write(before, () => chunk);
+    const touched = new Set<Group>();
+    for (const item of items) {
+      this.recent.append(item);
+      for (const group of this.#groups.routedTo(item.topics)) {
+        if (group.live.size === 0 || !group.view.mayRead(item)) continue;
+        group.pending.push(item);
+        touched.add(group);
+      }
+    }
+    for (const group of touched) {
+      const chunk = concatFrames(group.pending.map(({ frame }) => frame));
+      group.pending = [];
+      for (const subscriber of group.live) this.#write(subscriber, group, chunk, before);
+    }
   }
 
   /** Tells those who asked for it that updates are missing here, now or when they come to this place. */
@@ -164,20 +203,18 @@ export class Hub {
     const before = this.recent.end;
     const signal = encodeSignal({ type: "gap", reason });
     this.recent.mark(signal);
-    this.#write(before, (subscriber) => subscriber.signals ? signal : undefined);
+    for (const [subscriber, group] of this.#subscribers) {
+      if (subscriber.signals && group.live.has(subscriber)) this.#write(subscriber, group, signal, before);
+    }
   }
 
-  /** Writes to all live subscribers; those without room go on after the cursor when they have some. */
-  #write(before: Cursor | undefined, chunkFor: (subscriber: Subscriber) => Uint8Array | undefined): void {
-    for (const subscriber of this.#live) {
-      const chunk = chunkFor(subscriber);
-      if (chunk === undefined) continue;
-      if (subscriber.hasRoom) {
-        subscriber.write(chunk);
-      } else {
-        this.#live.delete(subscriber);
-        subscriber.place = { after: before ?? "earliest" };
-      }
+  /** Writes to a live subscriber; without room it goes on after the cursor when it has some. */
+  #write(subscriber: Subscriber, group: Group, chunk: Uint8Array, before: Cursor | undefined): void {
+    if (subscriber.hasRoom) {
+      subscriber.write(chunk);
+    } else {
+      this.#leaveLive(group, subscriber);
+      subscriber.place = { after: before ?? "earliest" };
     }
   }
 
@@ -185,13 +222,13 @@ export class Hub {
     const rate = Math.round(this.#updates * 1000 / this.#signalMs * 10) / 10;
     this.#updates = 0;
     const signal = encodeSignal({ type: "heartbeat", now: Date.now(), rate, subscribers: this.size });
-    for (const subscriber of this.#subscribers) {
+    for (const subscriber of this.#subscribers.keys()) {
       if (subscriber.signals && subscriber.hasRoom) subscriber.write(signal);
     }
   }
 
   #beat(): void {
-    for (const subscriber of this.#subscribers) {
+    for (const subscriber of this.#subscribers.keys()) {
       if (subscriber.idle >= this.#heartbeatMs && subscriber.hasRoom) subscriber.write(HEARTBEAT);
     }
   }

@@ -2,30 +2,20 @@
  * The newest entries, encoded, in the order of the channel: what most resuming and slow subscribers need, without
  * a question to the log. Bounded in bytes; the oldest go first.
  */
-import type { Cursor, Entry } from "../lib/channel.ts";
-import { concatFrames, encodeFrame } from "../lib/sse.ts";
+import type { Cursor } from "../lib/channel.ts";
+import type { Framed } from "./framed.ts";
 
-/** An entry with its SSE bytes. */
-export interface Framed {
-  readonly cursor: Cursor;
-  readonly id: string;
-  /** What a subscriber receives; empty for a private update, which still has its place in the order. */
-  readonly frame: Uint8Array;
-  /** What a subscriber that asked for signals receives here as well. */
-  readonly signal?: Uint8Array;
+/** Items in a row. */
+export interface Stretch {
+  readonly items: readonly Framed[];
+  /** The cursor of the last one, or where the reading began when there is none. */
+  readonly end: Cursor;
 }
 
 /** Bytes that an entry costs besides its frame: objects, a place in the array and in the index. */
-const OVERHEAD_BYTES = 400;
-
-/** Items as one chunk. */
-export function chunkOf(items: readonly Framed[], { signals }: { signals: boolean }): Uint8Array {
-  return concatFrames(items.flatMap(({ frame, signal }) => signals && signal ? [frame, signal] : [frame]));
-}
-
-export function frameOf({ cursor, update }: Entry): Framed {
-  return { cursor, id: update.id, frame: update.private ? new Uint8Array() : encodeFrame(update) };
-}
+const OVERHEAD_BYTES = 500;
+/** Items looked at in one reading, so that a reader to whom few of them matter does not hold up everybody else. */
+const MAX_ITEMS = 2000;
 
 export class Recent {
   readonly #maxBytes: number;
@@ -37,6 +27,8 @@ export class Recent {
   #cut = 0;
   /** For each cursor that can be resumed from, the number of the item after it. */
   readonly #after = new Map<Cursor, number>();
+  #lastId: string | undefined;
+  #lastPublicId: string | undefined;
   /** For each id the newest cursor that bears it. */
   readonly #byId = new Map<string, Cursor>();
   /** The cursor before the oldest item; undefined until the place of the first item is known. */
@@ -62,6 +54,8 @@ export class Recent {
     this.#bytes += item.frame.length + OVERHEAD_BYTES;
     this.#after.set(item.cursor, this.#cut + this.#items.length);
     this.#byId.set(item.id, item.cursor);
+    if (item.signal === undefined) this.#lastId = item.id;
+    if (!item.private && item.topics.length > 0) this.#lastPublicId = item.id;
     while (this.#bytes > this.#maxBytes && this.#gone < this.#items.length) this.#evict();
   }
 
@@ -69,7 +63,17 @@ export class Recent {
   mark(signal: Uint8Array): void {
     // A place of its own, that no channel knows: who falls off the recent items here has lost its place anyway.
     const cursor = `signal ${this.#cut + this.#items.length}` as Cursor;
-    this.append({ cursor, id: "", frame: new Uint8Array(), signal });
+    this.append({ cursor, id: "", topics: [], private: false, frame: new Uint8Array(), signal });
+  }
+
+  /** The id of the newest update. */
+  get lastId(): string | undefined {
+    return this.#lastId;
+  }
+
+  /** The id of the newest update that is nobody's secret. */
+  get lastPublicId(): string | undefined {
+    return this.#lastPublicId;
   }
 
   /** The cursor of an update that is here. The channel is to be asked first: it knows where an id stood first. */
@@ -81,15 +85,15 @@ export class Recent {
    * The items after a cursor, up to about `maxBytes` of frames but one at least when there is any; undefined
    * when what follows the cursor is not, or no longer, here.
    */
-  read(cursor: Cursor, maxBytes: number): Framed[] | undefined {
+  read(cursor: Cursor, maxBytes: number): Stretch | undefined {
     const number = this.#after.get(cursor);
     if (number === undefined) return undefined;
     const start = number - this.#cut;
+    const last = Math.min(this.#items.length, start + MAX_ITEMS);
     let end = start;
-    for (let bytes = 0; end < this.#items.length && bytes < maxBytes; end++) {
-      bytes += this.#items[end]?.frame.length ?? 0;
-    }
-    return this.#items.slice(start, end);
+    for (let bytes = 0; end < last && bytes < maxBytes; end++) bytes += this.#items[end]?.frame.length ?? 0;
+    const items = this.#items.slice(start, end);
+    return { items, end: items.at(-1)?.cursor ?? cursor };
   }
 
   #evict(): void {

@@ -7,10 +7,11 @@ import { type Log, messageOf, stackOf } from "../lib/log.ts";
 import { whenReachable } from "../lib/reachability.ts";
 import { pause } from "../lib/shutdown.ts";
 import { concatFrames, encodePreamble, encodeSignal } from "../lib/sse.ts";
-import type { History, Page } from "./history.ts";
+import { chunkOf, frameOf } from "./framed.ts";
+import type { History } from "./history.ts";
 import type { Hub } from "./hub.ts";
-import { chunkOf } from "./recent.ts";
 import { type Place, Subscriber } from "./subscriber.ts";
+import type { View } from "./view.ts";
 
 export interface SubscribeOptions {
   readonly hub: Hub;
@@ -33,8 +34,17 @@ const RECONNECT_JITTER_MS = 1000;
 
 /** What a client asks for. */
 export interface SubscribeRequest {
-  /** The id of the update that it saw last, or `earliest`; without one, the stream begins with what comes. */
+  /** What it gets to see. */
+  readonly view: View;
+  /**
+   * The id of the update that it saw last, or `earliest`; without one, the stream begins with what comes. An empty
+   * one is an id that nobody knows.
+   */
   readonly lastEventId?: string | undefined;
+  /** When the stream has to be over, in milliseconds since 1970. */
+  readonly closesAt?: number | undefined;
+  /** Called once when the stream is over, whichever side ended it. */
+  readonly onEnded?: () => void;
   /** Whether it wants the hub's own events. */
   readonly signals: boolean;
 }
@@ -48,24 +58,31 @@ export interface Subscription {
   readonly lastEventId: string | undefined;
 }
 
-/** Opens a stream of all public updates after one. An unreachable channel does not keep it from opening. */
+/** Opens a stream of what a client may see after an update. An unreachable channel does not keep it from opening. */
 export async function subscribe(request: SubscribeRequest, options: SubscribeOptions): Promise<Subscription> {
   const { hub } = options;
-  const { lastEventId, signals } = request;
+  const { lastEventId, signals, view } = request;
   const live: Place = "live";
   const [place, oldest] = await Promise.all([
     lastEventId === undefined ? live : inTime(() => locate(lastEventId, options)),
-    signals ? inTime(() => oldestId(options)) : undefined,
+    signals ? inTime(() => oldestId(view, options)) : undefined,
   ]);
-  const frames = [encodePreamble(RECONNECT_MS + Math.random() * RECONNECT_JITTER_MS)];
+  // What comes after this id is what comes from now on, or was private and may be seen a second time.
+  const id = place === "live" ? hub.recent.lastPublicId : undefined;
+  const frames = [encodePreamble(RECONNECT_MS + Math.random() * RECONNECT_JITTER_MS, id)];
   if (signals) frames.push(encodeSignal({ type: "hello", now: Date.now(), oldest: oldest ?? null }));
   const isUnknown = lastEventId !== undefined && place === "live";
   if (signals && isUnknown) frames.push(UNKNOWN_ID);
   const subscriber = new Subscriber({
     preamble: concatFrames(frames),
     place: place ?? { locate: lastEventId ?? "" },
+    view,
+    closesAt: request.closesAt,
     signals,
-    onEnded: (subscriber) => hub.remove(subscriber),
+    onEnded: (subscriber) => {
+      hub.remove(subscriber);
+      request.onEnded?.();
+    },
     onRoom: (subscriber) => catchUp(subscriber, options),
   });
   hub.add(subscriber);
@@ -92,6 +109,7 @@ async function inTime<T>(ask: () => Promise<T>): Promise<T | undefined> {
 /** The place after an id: `live` when nobody knows it. */
 async function locate(id: string, { hub, channel, log }: SubscribeOptions): Promise<Place> {
   if (id === "earliest") return { after: id };
+  if (id === "") return "live";
   // The hub may know an id that the channel has lost with its history.
   const after = await channel.locate(id) ?? hub.recent.locate(id);
   if (after !== undefined) return { after };
@@ -99,10 +117,10 @@ async function locate(id: string, { hub, channel, log }: SubscribeOptions): Prom
   return "live";
 }
 
-async function oldestId({ channel }: SubscribeOptions): Promise<string | undefined> {
+async function oldestId(view: View, { channel }: SubscribeOptions): Promise<string | undefined> {
   const [oldest] = await channel.history("earliest", { limit: 1 });
   // Not even the id of a private update is anybody's business.
-  return oldest?.update.private ? undefined : oldest?.update.id;
+  return oldest !== undefined && view.sees(frameOf(oldest)) ? oldest.update.id : undefined;
 }
 
 /** Writes to a subscriber while it has room, until it is live. */
@@ -140,15 +158,14 @@ async function readOn(
 ): Promise<void> {
   const recent = after === "earliest" ? undefined : hub.recent.read(after, CHUNK_BYTES);
   if (recent !== undefined) {
-    const last = recent.at(-1);
     // Nothing after the cursor is what the hub has not dispatched yet, so nothing comes between this and live.
-    if (last === undefined) return hub.goLive(subscriber);
-    return write(subscriber, { chunk: chunkOf(recent, subscriber), end: last.cursor });
+    if (recent.items.length === 0) return hub.goLive(subscriber);
+    return await write(subscriber, chunkOf(recent.items, subscriber.view, subscriber), recent.end);
   }
   const { advanced } = hub;
   try {
     const page = await history.read(after);
-    if (page !== undefined) return write(subscriber, page);
+    if (page !== undefined) return await write(subscriber, page.chunkFor(subscriber.view), page.end);
     // The reader is at the end of the history, and the hub is about to come there.
     await Promise.race([advanced, pause(LOOK_AGAIN_MS, subscriber.ended)]);
   } catch (error) {
@@ -162,8 +179,10 @@ async function readOn(
   }
 }
 
-function write(subscriber: Subscriber, { chunk, end }: Page): void {
+async function write(subscriber: Subscriber, chunk: Uint8Array, end: Cursor): Promise<void> {
   if (subscriber.ended.aborted) return;
-  if (chunk.length > 0) subscriber.write(chunk);
   subscriber.place = { after: end };
+  if (chunk.length > 0) return subscriber.write(chunk);
+  // What this client does not see may be long, and all the others want their turn.
+  await pause(0, subscriber.ended);
 }

@@ -4,9 +4,13 @@
  */
 
 import type { Cursor } from "../lib/channel.ts";
+import type { View } from "./view.ts";
 
 /** Bytes that may wait for the client before the stream takes no more. */
 const BUFFER_BYTES = 64 * 1024;
+
+/** Longest time of a timer, in milliseconds. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Where a subscriber is: it waits for its last id to be found, reads after a cursor, or has had everything. */
 export type Place = { readonly locate: string } | { readonly after: Cursor | "earliest" } | "live";
@@ -15,6 +19,9 @@ export interface SubscriberOptions {
   /** The first bytes. */
   readonly preamble: Uint8Array;
   readonly place: Place;
+  readonly view: View;
+  /** When it has to be over, in milliseconds since 1970. */
+  readonly closesAt?: number | undefined;
   /** Whether it asked for the hub's own events. */
   readonly signals: boolean;
   /** Called whenever the stream has room, and not again before it resolves. */
@@ -28,14 +35,20 @@ export class Subscriber {
   readonly stream: ReadableStream<Uint8Array>;
   /** Set by the hub when it goes live or falls behind, and by whoever writes to it in between. */
   place: Place;
+  readonly view: View;
   readonly signals: boolean;
+  readonly #closesAt: number;
+  readonly #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #ended = new AbortController();
   readonly #onEnded: (subscriber: Subscriber) => void;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   #lastWrite = performance.now();
 
-  constructor({ preamble, place, signals, onRoom, onEnded }: SubscriberOptions) {
+  constructor(options: SubscriberOptions) {
+    const { preamble, place, view, closesAt = Infinity, signals, onRoom, onEnded } = options;
     this.place = place;
+    this.view = view;
+    this.#closesAt = closesAt;
     this.signals = signals;
     this.#onEnded = onEnded;
     this.stream = new ReadableStream<Uint8Array>({
@@ -46,6 +59,9 @@ export class Subscriber {
       pull: () => onRoom(this),
       cancel: () => this.#end(),
     }, new ByteLengthQueuingStrategy({ highWaterMark: BUFFER_BYTES }));
+    if (closesAt === Infinity) return;
+    const left = Math.max(0, closesAt - Date.now());
+    this.#timer = setTimeout(() => this.close(), Math.min(left, MAX_TIMER_MS));
   }
 
   /** Aborts when the stream is over. */
@@ -55,7 +71,8 @@ export class Subscriber {
 
   /** Whether the stream takes a chunk now. */
   get hasRoom(): boolean {
-    return !this.#ended.signal.aborted && (this.#controller.desiredSize ?? 0) > 0;
+    return !this.#ended.signal.aborted && Date.now() < this.#closesAt &&
+      (this.#controller.desiredSize ?? 0) > 0;
   }
 
   /** Milliseconds since something was last written. */
@@ -69,15 +86,18 @@ export class Subscriber {
     this.#lastWrite = performance.now();
   }
 
-  /** Ends the stream from our side; what waits is still delivered. */
+  /** Ends the stream from our side. What waits is still delivered, unless the stream's time is over. */
   close(): void {
     if (this.#ended.signal.aborted) return;
-    this.#controller.close();
+    const waits = this.#controller.desiredSize !== BUFFER_BYTES;
+    if (waits && Date.now() >= this.#closesAt) this.#controller.error(new Error("The stream's time is over"));
+    else this.#controller.close();
     this.#end();
   }
 
   #end(): void {
     if (this.#ended.signal.aborted) return;
+    clearTimeout(this.#timer);
     this.#ended.abort();
     this.#onEnded(this);
   }

@@ -31,6 +31,7 @@ import {
   decodeXpub,
   MAX_FRAME_BYTES,
   MAX_PAGE,
+  refuseOversized,
   WireError,
   type XpubMessage,
 } from "./zeromq_wire.ts";
@@ -100,6 +101,7 @@ export class ZeromqChannel implements Channel {
   }
 
   async publish(update: Update, options: PublishOptions = {}): Promise<Entry> {
+    refuseOversized(update);
     const { requestKey = this.#nextRequestKey(), signal } = options;
     const { position, first } = await this.#requests.request(
       { verb: "publish", requestKey, update },

@@ -45,6 +45,7 @@
  * large, but one at least where there is any. Codes: `invalid`, the request is at fault; `history-lost`, the
  * cursor is older than what is kept or of another epoch; `unavailable`, nothing can be stored now.
  */
+import { Buffer } from "node:buffer";
 import * as v from "valibot";
 import { InvalidUpdateError, newUpdateId, parseUpdate, SIGNAL_TYPE, type Update } from "../update.ts";
 import { formatCursor, parseCursor, type Position, type Positioned } from "./position.ts";
@@ -309,6 +310,22 @@ export function decodeText(frame: Uint8Array): string {
   } catch (cause) {
     throw new WireError("A frame must be UTF-8", { cause });
   }
+}
+
+/** Bytes that a UTF-16 code unit takes in JSON at most, as `\u0000`. */
+const MAX_UNIT_BYTES = 6;
+
+/**
+ * Looks at an update before it is sent: for one that is too large the forwarder cuts the connection, and with it
+ * whatever else is on its way.
+ *
+ * @throws {InvalidUpdateError} when the update is larger than the forwarder takes.
+ */
+export function refuseOversized(update: Update): void {
+  const units = update.data.length + update.topics.reduce((sum, topic) => sum + topic.length, 0);
+  if (units * MAX_UNIT_BYTES < MAX_UPDATE_BYTES / 2) return;
+  if (Buffer.byteLength(JSON.stringify(update)) <= MAX_UPDATE_BYTES) return;
+  throw new InvalidUpdateError(`Cannot take the update: it must have at most ${MAX_UPDATE_BYTES} bytes`);
 }
 
 function refuseTooLarge(frames: readonly Uint8Array[]): void {

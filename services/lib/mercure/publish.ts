@@ -1,0 +1,148 @@
+/**
+ * Takes updates by POST, as publishers of the Mercure protocol send them.
+ * Source: draft-dunglas-mercure-08, "Publication".
+ */
+import type { Context } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import type { Channel, PublishOptions } from "../channel.ts";
+import { type App, problem, ProblemError } from "../http.ts";
+import { publishOptionsFor } from "../idempotency.ts";
+import { type Matcher, Topic } from "../matcher.ts";
+import {
+  InvalidUpdateError,
+  MAX_ID_LENGTH,
+  newUpdateId,
+  parseUpdate,
+  SIGNAL_TYPE,
+  type Update,
+} from "../update.ts";
+import type { Access } from "./access.ts";
+import { type FormField, parseForm } from "./form.ts";
+import type { HubUrl } from "./hub_url.ts";
+
+export const FORM_TYPE = "application/x-www-form-urlencoded";
+
+/** Longest topic or type that a publisher may use, in UTF-16 code units. */
+const MAX_PUBLISHED_NAME_LENGTH = 4096;
+
+export interface PublishRouteOptions {
+  readonly channel: Channel;
+  readonly access: Access;
+  readonly hubUrl: HubUrl;
+  readonly limits: PublishLimits;
+}
+
+export interface PublishLimits {
+  /** Bytes of the body. */
+  readonly maxBody: number;
+  readonly maxTopics: number;
+}
+
+/** Answers `POST` at the hub's path: 200 with the id of the update, once it is stored. */
+export function servePublish(app: App, options: PublishRouteOptions): void {
+  const { channel, access, hubUrl, limits } = options;
+  // Nobody could ever publish: as a method that does not exist, and not as a token that is missing.
+  if (!access.authorization.canPublish()) return;
+  app.post(
+    hubUrl.path,
+    bodyLimit({
+      maxSize: limits.maxBody,
+      onError: (c) => problem(c, 413, `The body has more than ${limits.maxBody} bytes`),
+    }),
+    async (c) => {
+      const grants = await access.grantsFor(c, "publish");
+      if (grants === undefined) throw access.refuse(c, "missing", "no token was presented");
+      const update = await readUpdate(c, options);
+      const refused = firstRefused(update.topics, grants.publish);
+      if (refused !== undefined) {
+        throw access.refuse(c, "insufficient", `the token may not publish to ${JSON.stringify(refused)}`);
+      }
+      const published = publishOptionsFor(c.req.header("Idempotency-Key"), update.topics[0]);
+      const id = await store(channel, update, published);
+      return c.body(id, 200, { "Content-Type": "text/plain; charset=utf-8" });
+    },
+  );
+}
+
+/** Resolves with the id of the update once it is stored. */
+async function store(channel: Channel, update: Update, options: PublishOptions): Promise<string> {
+  try {
+    const entry = await channel.publish(update, options);
+    return entry.update.id;
+  } catch (error) {
+    // All else was judged before; what is left is the size that it has in the channel.
+    if (error instanceof InvalidUpdateError) throw new ProblemError(413, error.message);
+    throw error;
+  }
+}
+
+async function readUpdate(c: Context, { access, hubUrl, limits }: PublishRouteOptions): Promise<Update> {
+  requireForm(c.req.header("Content-Type"));
+  const update = updateOf(parseForm(new Uint8Array(await c.req.arrayBuffer())), limits);
+  const reserved = update.topics.find((topic) => hubUrl.isReserved(topic, access.hubUrlFor(c)));
+  if (reserved !== undefined) {
+    throw new ProblemError(400, `The topic ${JSON.stringify(reserved)} is the hub's own`);
+  }
+  return update;
+}
+
+/**
+ * @param contentType of the request.
+ * @throws {ProblemError} when it is not that of a form.
+ */
+export function requireForm(contentType: string | undefined): void {
+  if (contentType === undefined) {
+    throw new ProblemError(400, `The body has no Content-Type: it must be ${FORM_TYPE}`);
+  }
+  const [type = ""] = contentType.split(";", 1);
+  if (type.trim().toLowerCase() === FORM_TYPE) return;
+  throw new ProblemError(415, `The Content-Type must be ${FORM_TYPE}`);
+}
+
+/** The update that a form describes. Names that mean nothing are passed over; of a repeated one the first counts. */
+function updateOf(fields: readonly FormField[], { maxTopics }: PublishLimits): Update {
+  const all = (name: string) => fields.filter((field) => field.name === name).map(textOf);
+  const first = (name: string) => all(name)[0];
+  // Debuggers send all their fields, also those that nobody filled in.
+  const filled = (name: string) => first(name) || undefined;
+  const topics = all("topic");
+  const id = filled("id") ?? newUpdateId();
+  const type = filled("type");
+  const retry = filled("retry");
+  if (topics.length === 0) throw new ProblemError(400, "An update needs a topic");
+  if (topics.length > maxTopics) throw new ProblemError(413, `An update has at most ${maxTopics} topics`);
+  if ([...topics, type ?? ""].some((name) => name.length > MAX_PUBLISHED_NAME_LENGTH)) {
+    throw new ProblemError(413, `Topics and types have at most ${MAX_PUBLISHED_NAME_LENGTH} characters`);
+  }
+  if (id.length > MAX_ID_LENGTH) throw new ProblemError(413, `An id has at most ${MAX_ID_LENGTH} characters`);
+  if (type === SIGNAL_TYPE) throw new ProblemError(400, `The type "${SIGNAL_TYPE}" is the hub's own`);
+  if (retry !== undefined && !/^[0-9]+$/.test(retry)) {
+    throw new ProblemError(400, "The retry must be a whole number of milliseconds");
+  }
+  try {
+    return parseUpdate({
+      id,
+      topics,
+      data: first("data") ?? "",
+      type,
+      // Its presence alone counts, whatever it says.
+      private: fields.some(({ name }) => name === "private"),
+      retry: retry === undefined ? undefined : Number(retry),
+    });
+  } catch (error) {
+    if (error instanceof InvalidUpdateError) throw new ProblemError(400, error.message);
+    throw error;
+  }
+}
+
+function textOf({ name, value }: FormField): string {
+  if (value === undefined) throw new ProblemError(400, `The field ${name} is not UTF-8`);
+  return value;
+}
+
+function firstRefused(topics: readonly string[], grants: readonly Matcher[]): string | undefined {
+  return topics.find((name) => {
+    const topic = new Topic(name);
+    return !grants.some((grant) => grant.matches(topic));
+  });
+}

@@ -1,0 +1,46 @@
+/**
+ * What one subscriber gets to see: the updates that its matchers route to it, and of the private ones those that
+ * its token grants. Subscribers with the same view receive the same bytes.
+ * Source: draft-dunglas-mercure-08, "Subscription" and "Authorization".
+ */
+import type { Matcher, Topic } from "../lib/matcher.ts";
+
+/** What of an update decides who sees it. */
+interface Visible {
+  readonly topics: readonly Topic[];
+  readonly private: boolean;
+}
+
+export class View {
+  /** Equal for views that see the same. */
+  readonly key: string;
+  readonly matchers: readonly Matcher[];
+  readonly #grants: readonly Matcher[];
+
+  /** @param grants which private updates may be read; none without a token. */
+  constructor(matchers: readonly Matcher[], grants: readonly Matcher[]) {
+    this.matchers = matchers;
+    this.#grants = grants;
+    this.key = JSON.stringify([keysOf(matchers), keysOf(grants)]);
+  }
+
+  sees(update: Visible): boolean {
+    return matchesAny(this.matchers, update.topics) && this.mayRead(update);
+  }
+
+  /** Whether it may see an update that is routed to it. Any of the topics may be granted, not just the routed one. */
+  mayRead({ private: isPrivate, topics }: Visible): boolean {
+    return !isPrivate || matchesAny(this.#grants, topics);
+  }
+}
+
+function keysOf(matchers: readonly Matcher[]): string[] {
+  return [...new Set(matchers.map(({ key }) => key))].toSorted();
+}
+
+function matchesAny(matchers: readonly Matcher[], topics: readonly Topic[]): boolean {
+  for (const matcher of matchers) {
+    for (const topic of topics) if (matcher.matches(topic)) return true;
+  }
+  return false;
+}

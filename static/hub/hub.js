@@ -1,0 +1,32 @@
+// @ts-check
+/// <reference lib="dom" />
+/**
+ * Wires the hub page: one token for all parts, and what the stream brings goes to the log.
+ *
+ * @module
+ */
+
+import { enableCopying, find, setText } from "./dom.js";
+import { PublishView } from "./publish_view.js";
+import { SubscribeView } from "./subscribe_view.js";
+import { SubscriptionsView } from "./subscriptions_view.js";
+import { TokenView } from "./token_view.js";
+import { UpdatesView } from "./updates_view.js";
+
+const hubUrl = new URL(find(document, "meta[name=hub-url]", HTMLMetaElement).content, document.baseURI);
+setText(find(document, "[data-hub-url]", HTMLElement), hubUrl.href);
+
+const updates = new UpdatesView();
+const token = new TokenView(hubUrl);
+const readToken = () => token.value;
+const subscribe = new SubscribeView({
+  hubUrl,
+  readToken,
+  onEvent: (event) => updates.add(event),
+  onGap: (reason) => updates.addGap(reason),
+  onOpen: () => updates.noteOpen(),
+});
+token.onChange = () => subscribe.refresh();
+new PublishView({ hubUrl, readToken });
+new SubscriptionsView({ hubUrl, readToken });
+enableCopying();
