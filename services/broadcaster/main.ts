@@ -1,5 +1,6 @@
 /** The broadcaster: serves the tracking page, takes what it reports, and turns that into updates. */
 import { openChannel } from "../lib/channels/open.ts";
+import { isLoopback } from "../lib/env.ts";
 import { serve } from "../lib/http.ts";
 import { announce } from "../lib/log.ts";
 import { openAccess } from "../lib/mercure/settings.ts";
@@ -14,6 +15,9 @@ export async function run(config: Config, { log, signal }: RunContext): Promise<
   await using channel = await openChannel(config, { publishTimeoutMs: config.publishTimeout });
   const app = await createBroadcaster({ config, channel, access, hubUrl, log });
   const { ip: hostname, port } = config;
+  if (!isLoopback(hostname)) {
+    log.warn("Whoever reaches this service can publish tracking events: POST /event/… asks for no token");
+  }
   const onListen = (url: string) => announce(`Tracking page: ${url}`);
   await runTogether(signal, [
     (signal) => serve(app, { hostname, port, signal, log, onListen }),

@@ -1,4 +1,5 @@
 /** The forwarder: owns the order and the history of all updates, and relays them between its ØMQ sockets. */
+import { isLoopback } from "../lib/env.ts";
 import { createApp, serve } from "../lib/http.ts";
 import { runTogether } from "../lib/shutdown.ts";
 import { EXIT_BAD_SETTINGS, type RunContext, start, StartError } from "../lib/start.ts";
@@ -35,8 +36,7 @@ function refuseOpenDoor({ ip, serverSecretKey, clientKeys, insecure }: Config): 
   if (serverSecretKey === undefined && clientKeys.length > 0) {
     refuse("ZMQ_CLIENT_KEYS is set and ZMQ_SERVER_SECRET_KEY is not, so nobody would be asked for a key");
   }
-  const isLoopback = ip === "::1" || ip.startsWith("127.");
-  if (!isLoopback && serverSecretKey === undefined && !insecure) {
+  if (!isLoopback(ip) && serverSecretKey === undefined && !insecure) {
     refuse(
       `IP is ${ip}, where others may reach the sockets: set ZMQ_SERVER_SECRET_KEY and ZMQ_CLIENT_KEYS ` +
         "(deno task keys makes them), or ZMQ_INSECURE=1 if everybody is meant to publish and read",

@@ -372,6 +372,11 @@ function setting<T>(name: string, fallback: string, parse: (text: string) => T):
   return { name, default: fallback, parse: (text) => parse(text ?? fallback) };
 }
 
+/** Whether only this machine can reach an address, which has no brackets. */
+export function isLoopback(address: string): boolean {
+  return address === "::1" || address.startsWith("127.");
+}
+
 /** A host as it stands before a port: IPv6 addresses have brackets there. */
 export function bracketed(host: string): string {
   return host.includes(":") ? `[${host}]` : host;

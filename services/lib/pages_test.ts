@@ -89,7 +89,7 @@ Deno.test("servePage() answers HEAD with the headers alone", async () => {
   assert.equal(await response.text(), "");
 });
 
-for (const path of ["tracking/index.html", "logger/index.html"]) {
+for (const path of ["tracking/index.html", "logger/index.html", "hub/index.html"]) {
   Deno.test(`the policy of ${path} lets in nothing but its own files`, async () => {
     const app = createTestApp();
     servePage(app, "/page", await readPage(path, {}));

@@ -23,7 +23,8 @@ import {
   bytesOf,
   challengeOf,
   goodClaims,
-  ownHub,
+  hubWithIssuers,
+  NO_ISSUER,
   sign,
   unsigned,
   withBrokenSignature,
@@ -32,6 +33,9 @@ import {
 /** The setting for the tests that publish with cookies, and the name that the protocol recommends for them. */
 const COOKIE_ORIGIN = "https://app.example";
 const COOKIE_NAME = "__Secure-mercure_access_token";
+
+/** Settings that make a hub stricter than it is by itself. */
+const STRICT = { ANONYMOUS: "off", COOKIE_NAME: "token", PUBLISH_ORIGINS: COOKIE_ORIGIN } as const;
 
 const AT_JWT = { alg: "HS256", typ: "at+jwt" } as const;
 const FORM = { "Content-Type": "application/x-www-form-urlencoded" } as const;
@@ -114,6 +118,11 @@ function registerPresenting({ requirement }: Suite): void {
     const headers = { Cookie: `${COOKIE_NAME}=${good}` };
     const answer = await hub.get({ match: topic }, { token: bad, headers });
     assertRefused(answer, "invalid_token", "bad header and good cookie, to subscribe");
+    const empty = await hub.publish({ topic }, {
+      token: null,
+      headers: { Authorization: "", Cookie: `${COOKIE_NAME}=${good}`, Origin: COOKIE_ORIGIN },
+    });
+    assertRefused(empty, "invalid_request", "empty header and good cookie");
     const weak = await hub.token({ subscribe: [unique()] });
     assertRefused(await send(weak, good), "insufficient_scope", "the cookie adds nothing to the header");
   });
@@ -124,6 +133,7 @@ function registerPresenting({ requirement }: Suite): void {
     const malformed = {
       "another scheme": "Basic dXNlcjpwYXNzd29yZA==",
       "another scheme with a good token": `Greater ${token}`,
+      "nothing": "",
       "the scheme alone": "Bearer",
       "no scheme": token,
       "two tokens": `Bearer ${token} ${token}`,
@@ -208,7 +218,7 @@ function registerPresenting({ requirement }: Suite): void {
   });
 
   requirement(84, async (hubs) => {
-    const hub = await hubs.open({ ANONYMOUS: "on" });
+    const hub = await hubs.open();
     const token = withBrokenSignature(await almighty(hub));
     const topic = unique();
     assertRefused(await hub.get({ match: topic }, { token }), "invalid_token", "in the header");
@@ -309,13 +319,13 @@ function registerValidation({ requirement }: Suite): void {
     assert.ok(!log.includes(KEY), "the log does not hold the key");
   });
 
-  requirement(63, async () => {
+  requirement(63, async (hubs) => {
     const [keyA, keyB] = ["secret of A, which is long enough", "secret of B, which is long enough"];
     const issuers = [
       { issuer: "https://a.example", keys: [{ secret: keyA }] },
       { issuer: "https://b.example", keys: [{ secret: keyB }] },
     ];
-    await using hub = await ownHub({ issuers });
+    await using hub = await hubWithIssuers(await hubs.open(), issuers);
     const token = (iss: string, key: string) =>
       hub.token({ publish: ["*"], subscribe: ["*"], claims: { iss }, key });
     await assertPublishes(hub, await token("https://a.example", keyA), "A with the key of A");
@@ -358,10 +368,10 @@ function registerValidation({ requirement }: Suite): void {
     assert.deepEqual(asked, [], "the hub asks no address that a token names");
   });
 
-  requirement(65, async () => {
+  requirement(65, async (hubs) => {
     const { privateKey, publicKey } = await generateKeyPair("RS256", { extractable: true });
     const pem = await exportSPKI(publicKey);
-    await using hub = await ownHub({ settings: { JWT_ISSUER: ISSUER, JWT_KEY: pem, JWT_ALG: "RS256" } });
+    const hub = await hubs.open({ JWT_KEY: pem, JWT_ALG: "RS256" });
     const claims = goodClaims(hub.url, [detail("publish", ["*"])]);
     const good = await sign({ ...AT_JWT, alg: "RS256" }, claims, privateKey);
     await assertPublishes(hub, good, "signed with the private key");
@@ -629,7 +639,7 @@ function registerDecisions({ requirement }: Suite): void {
 function registerLifetime({ requirement }: Suite): void {
   requirement(85, async (hubs) => {
     const check = async (HEARTBEAT: string) => {
-      const hub = await hubs.open({ HEARTBEAT });
+      const hub = await hubs.open({ SUBSCRIPTIONS: "on", HEARTBEAT });
       const topic = unique();
       const exp = Date.now() / 1000 + 2;
       const token = await hub.token({ subscribe: [topic], claims: { exp } });
@@ -647,11 +657,11 @@ function registerLifetime({ requirement }: Suite): void {
       const answer = await hub.get({ match: topic }, { token });
       assertRefused(answer, "invalid_token", "coming back with the same token");
     };
-    await Promise.all(["0", "100ms"].map(check));
+    await Promise.all(["0", "500ms"].map(check));
   });
 
   requirement(86, async (hubs) => {
-    const hub = await hubs.open({ MAX_STREAM_LIFE: "1s" });
+    const hub = await hubs.open({ SUBSCRIPTIONS: "on", MAX_STREAM_LIFE: "1s" });
     const topic = unique();
     const opened = performance.now();
     const ends = Array.from({ length: 8 }, () => endOf(hub.urlOf({ match: topic })));
@@ -701,10 +711,10 @@ function registerReferences(suite: Suite): void {
   const reference = suite.reference.bind(suite, "Authorization");
 
   reference("without ANONYMOUS everybody needs a token to subscribe", async (hubs) => {
-    const hub = await hubs.open({ ANONYMOUS: "off" });
+    const hub = await hubs.open(STRICT);
     const topic = unique();
     assertRefused(await hub.get({ match: topic }), "none", "no token");
-    const headers = { Cookie: `${COOKIE_NAME}=invalid` };
+    const headers = { Cookie: `${STRICT.COOKIE_NAME}=invalid` };
     assertRefused(await hub.get({ match: topic }, { headers }), "invalid_token", "no token but a cookie");
     await using stream = await hub.subscribe({ match: topic }, {
       token: await hub.token({ subscribe: [topic] }),
@@ -723,19 +733,19 @@ function registerReferences(suite: Suite): void {
   });
 
   reference("the cookie has the name that is set, and no other", async (hubs) => {
-    const hub = await hubs.open({ COOKIE_NAME: "token", PUBLISH_ORIGINS: COOKIE_ORIGIN });
+    const hub = await hubs.open(STRICT);
     const token = await almighty(hub);
     const send = (name: string) =>
       hub.publish({ topic: unique() }, {
         token: null,
         headers: { Cookie: `${name}=${token}`, Origin: COOKIE_ORIGIN },
       });
-    assert.equal((await send("token")).status, 200);
+    assert.equal((await send(STRICT.COOKIE_NAME)).status, 200);
     assertRefused(await send(COOKIE_NAME), "none", "the usual name");
-    assertRefused(await send("Token"), "none", "the name in capitals");
+    assertRefused(await send(STRICT.COOKIE_NAME.toUpperCase()), "none", "the name in capitals");
   });
 
-  reference("the keys for publishing and for subscribing are apart, for each issuer", async () => {
+  reference("the keys for publishing and for subscribing are apart, for each issuer", async (hubs) => {
     const [publisher, subscriber] = ["secret of the publishers, long", "secret of the subscribers, lng"]
       .map((secret) => secret.padEnd(32, "."));
     const issuers = [
@@ -746,7 +756,7 @@ function registerReferences(suite: Suite): void {
       },
       { issuer: "https://reader.example", subscriber: { secret: subscriber } },
     ];
-    await using hub = await ownHub({ issuers });
+    await using hub = await hubWithIssuers(await hubs.open(), issuers);
     const topic = unique();
     const token = (iss: string, key = "") =>
       hub.token({ publish: ["*"], subscribe: ["*"], claims: { iss }, key });
@@ -765,8 +775,8 @@ function registerReferences(suite: Suite): void {
     }
   });
 
-  reference("where no issuer can publish, POST is not allowed", async () => {
-    await using hub = await ownHub();
+  reference("where no issuer can publish, POST is not allowed", async (hubs) => {
+    const hub = await hubs.open({ ...NO_ISSUER, SUBSCRIPTIONS: "on" });
     const answer = await hub.publish({ topic: unique() });
     assert.equal(answer.status, 405);
     assert.doesNotMatch(answer.headers.get("Allow") ?? "", /POST/);
@@ -809,7 +819,7 @@ function registerReferences(suite: Suite): void {
     }
   });
 
-  reference("a key of each kind verifies, and only with its own algorithm", async () => {
+  reference("a key of each kind verifies, and only with its own algorithm", async (hubs) => {
     const pairs = await Promise.all(
       ["RS256", "PS256", "ES256", "ES384", "ES512", "EdDSA"].map(async (alg) => {
         const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
@@ -817,7 +827,7 @@ function registerReferences(suite: Suite): void {
       }),
     );
     const issuers = pairs.map(({ alg, pem }) => ({ issuer: `https://${alg}.example`, keys: [{ pem, alg }] }));
-    await using hub = await ownHub({ issuers });
+    await using hub = await hubWithIssuers(await hubs.open(), issuers);
     for (const { alg, privateKey } of pairs) {
       const claims = { ...goodClaims(hub.url, [detail("publish", ["*"])]), iss: `https://${alg}.example` };
       const token = await sign({ alg, typ: "at+jwt" }, claims, privateKey);
@@ -839,10 +849,10 @@ function registerReferences(suite: Suite): void {
     }
   });
 
-  reference("a PEM key may stand on one line", async () => {
+  reference("a PEM key may stand on one line", async (hubs) => {
     const { privateKey, publicKey } = await generateKeyPair("EdDSA");
     const JWT_KEY = (await exportSPKI(publicKey)).replaceAll("\n", "\\n");
-    await using hub = await ownHub({ settings: { JWT_ISSUER: ISSUER, JWT_KEY } });
+    const hub = await hubs.open({ JWT_KEY });
     const token = await mint(hub.url, { publish: ["*"], header: { alg: "EdDSA" }, key: privateKey });
     await assertPublishes(hub, token, "without JWT_ALG");
   });
@@ -871,16 +881,15 @@ function registerReferences(suite: Suite): void {
     assert.deepEqual((await stream.drain(c)).map(({ id }) => id), ids.slice(0, 2));
   });
 
-  reference("the audience is the hub as the request names it, or the pinned one alone", async () => {
-    const HUB_URL = "https://hub.example/.well-known/mercure";
-    const settings = { JWT_ISSUER: ISSUER, JWT_KEY: KEY, HUB_URL };
-    await using hub = await ownHub({ settings });
+  reference("the audience is the hub as the request names it, or the pinned one alone", async (hubs) => {
+    const HUB_URL = "https://localhost/.well-known/mercure";
+    const hub = await hubs.open({ HUB_URL });
     await assertPublishes(hub, await mint(HUB_URL, { publish: ["*"] }), "the pinned one");
     await assertInvalid(hub, await hub.token({ publish: ["*"] }), "the one that the request names");
     const answer = await hub.publish({ topic: unique() }, { token: null });
     assert.equal(
       challengeOf(answer).resource_metadata,
-      "https://hub.example/.well-known/oauth-protected-resource/.well-known/mercure",
+      "https://localhost/.well-known/oauth-protected-resource/.well-known/mercure",
     );
   });
 }

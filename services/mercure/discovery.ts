@@ -4,18 +4,8 @@ import assert from "node:assert/strict";
 import { exportJWK, generateKeyPair } from "jose";
 import { launchBrowser, openPage } from "../lib/testing/browser.ts";
 import { within } from "../lib/testing/deadline.ts";
-import {
-  DETAIL_TYPE,
-  type Hub,
-  HUB_PATH,
-  ISSUER,
-  KEY,
-  mint,
-  request,
-  type Suite,
-  unique,
-} from "./harness.ts";
-import { assertRefused, bytesOf, ownHub } from "./tokens.ts";
+import { DETAIL_TYPE, type Hub, HUB_PATH, KEY, mint, request, type Suite, unique } from "./harness.ts";
+import { assertRefused, bytesOf, NO_ISSUER } from "./tokens.ts";
 
 const METADATA = `/.well-known/oauth-protected-resource${HUB_PATH}`;
 
@@ -47,14 +37,7 @@ export function register(suite: Suite): void {
     });
     await t.step("another hub URL, another cookie and subscriptions", async () => {
       const HUB_URL = "https://rt.example/live/hub";
-      const settings = {
-        JWT_ISSUER: ISSUER,
-        JWT_KEY: KEY,
-        HUB_URL,
-        COOKIE_NAME: "token",
-        SUBSCRIPTIONS: "on",
-      };
-      await using hub = await ownHub({ settings });
+      const hub = await hubs.open({ HUB_URL, COOKIE_NAME: "token", SUBSCRIPTIONS: "on" });
       const path = "/.well-known/oauth-protected-resource/live/hub";
       const metadata = JSON.parse((await hub.path(path)).text);
       assert.equal(metadata.resource, HUB_URL);
@@ -64,11 +47,13 @@ export function register(suite: Suite): void {
       assert.equal((await hub.path(`${HUB_PATH}?match=x`)).status, 404, "nor does that of the hub");
       const answer = await request(new URL("/live/hub", hub.url), { method: "POST" });
       assertRefused(answer, "none", "the hub is at the other path");
+      assertRefused(await hub.path("/live/hub/subscriptions"), "none", "and its subscriptions below");
+      assert.equal((await hub.path(`${HUB_PATH}/subscriptions`)).status, 404, "not below the usual one");
     });
     await t.step("an authorization server", async () => {
       await using authority = await startAuthority();
-      const settings = { JWT_ISSUER: "https://id.example", JWKS_URL: authority.url };
-      await using hub = await ownHub({ settings });
+      const settings = { ...NO_ISSUER, JWT_ISSUER: "https://id.example", JWKS_URL: authority.url };
+      const hub = await hubs.open(settings);
       const metadata = JSON.parse((await hub.path(METADATA)).text);
       assert.deepEqual(metadata.authorization_servers, ["https://id.example"]);
     });
@@ -228,10 +213,10 @@ async function startAuthority(): Promise<Authority> {
 function registerReferences(suite: Suite): void {
   const reference = suite.reference.bind(suite, "Discovery and legacy");
 
-  reference("keys from an address verify the tokens of their issuer", async () => {
+  reference("keys from an address verify the tokens of their issuer", async (hubs) => {
     await using authority = await startAuthority();
     const iss = "https://id.example";
-    await using hub = await ownHub({ settings: { JWT_ISSUER: iss, JWKS_URL: authority.url } });
+    const hub = await hubs.open({ ...NO_ISSUER, JWT_ISSUER: iss, JWKS_URL: authority.url });
     const token = (header: Record<string, unknown>, key: CryptoKey | string = authority.key) =>
       mint(hub.url, { publish: ["*"], claims: { iss }, header: { alg: "ES256", ...header }, key });
     const send = async (token: string) => await hub.publish({ topic: unique() }, { token });
@@ -253,8 +238,8 @@ function registerReferences(suite: Suite): void {
     assert.equal((await askAs(pinned, "a.example")).resource, "https://localhost/.well-known/mercure");
   });
 
-  reference("without an issuer there is no document", async () => {
-    await using hub = await ownHub();
+  reference("without an issuer there is no document", async (hubs) => {
+    const hub = await hubs.open({ ...NO_ISSUER, SUBSCRIPTIONS: "on" });
     assert.equal((await hub.path(METADATA)).status, 404);
   });
 }

@@ -2,9 +2,17 @@
 import assert from "node:assert/strict";
 import { type Answer, detail, type Hub, HUB_PATH, KEY, type Stream, type Suite, unique } from "./harness.ts";
 import { expand, SUBSCRIPTIONS } from "./presence.ts";
-import { assertRefused, bytesOf, goodClaims, ownHub, sign, unsigned, withBrokenSignature } from "./tokens.ts";
+import {
+  assertRefused,
+  bytesOf,
+  goodClaims,
+  hubWithIssuers,
+  sign,
+  unsigned,
+  withBrokenSignature,
+} from "./tokens.ts";
 
-const ON = { JWT_LEGACY: "1" };
+const ON = { JWT_LEGACY: "1", SUBSCRIPTIONS: "on", PUBLISH_ORIGINS: "https://app.example" };
 const COOKIE = "mercureAuthorization";
 const JWT = { alg: "HS256", typ: "JWT" } as const;
 
@@ -175,7 +183,7 @@ function registerRules({ requirement }: Suite): void {
   });
 
   requirement(115, async (hubs) => {
-    const hub = await hubs.open({ ...ON, SUBSCRIPTIONS: "on" });
+    const hub = await hubs.open(ON);
     const template = `${unique("legacy")}/{id}`;
     const events = `${SUBSCRIPTIONS}{/topic}{/subscriber}`;
     const token = await mintLegacy({ subscribe: [events] });
@@ -343,7 +351,7 @@ function registerReferences(suite: Suite): void {
   reference(
     "the payload of the old claim is for all subscriptions, but for those with their own",
     async (hubs) => {
-      const hub = await hubs.open({ ...ON, SUBSCRIPTIONS: "on" });
+      const hub = await hubs.open(ON);
       const [topic, own] = [unique(), unique("own")];
       const events = `${SUBSCRIPTIONS}{/topic}{/subscriber}`;
       const token = await mintLegacy({
@@ -407,7 +415,7 @@ function registerReferences(suite: Suite): void {
   });
 
   reference("the old cookie publishes from a listed origin only", async (hubs) => {
-    const hub = await hubs.open({ ...ON, PUBLISH_ORIGINS: "https://app.example" });
+    const hub = await hubs.open(ON);
     const Cookie = `${COOKIE}=${await mintLegacy({ publish: ["*"] })}`;
     const send = (headers: Record<string, string>) =>
       hub.publish({ topic: unique() }, { token: null, headers: { Cookie, ...headers } });
@@ -416,8 +424,8 @@ function registerReferences(suite: Suite): void {
     assert.equal((await send({ Origin: "https://app.example" })).status, 200);
   });
 
-  reference("without an issuer only old tokens are taken", async () => {
-    await using hub = await ownHub({ settings: { JWT_KEY: KEY, JWT_LEGACY: "1" } });
+  reference("without an issuer only old tokens are taken", async (hubs) => {
+    const hub = await hubs.open({ JWT_ISSUER: "", JWT_LEGACY: "1" });
     const topic = unique();
     const token = await mintLegacy({ publish: ["*"] });
     assert.equal((await hub.publish({ topic }, { token })).status, 200);
@@ -425,14 +433,12 @@ function registerReferences(suite: Suite): void {
     assertRefused(await hub.publish({ topic }, { token: modern }), "invalid_token", "of an unknown issuer");
   });
 
-  reference("the switch is one for each issuer", async () => {
+  reference("the switch is one for each issuer", async (hubs) => {
     const [a, b] = ["secret of A, which is long enough", "secret of B, which is long enough"];
-    await using hub = await ownHub({
-      issuers: [
-        { issuer: "https://a.example", keys: [{ secret: a }], legacy: true },
-        { issuer: "https://b.example", keys: [{ secret: b }] },
-      ],
-    });
+    await using hub = await hubWithIssuers(await hubs.open(), [
+      { issuer: "https://a.example", keys: [{ secret: a }], legacy: true },
+      { issuer: "https://b.example", keys: [{ secret: b }] },
+    ]);
     const topic = unique();
     const mercure = { publish: ["*"] };
     const ofA = await sign(JWT, { mercure, iss: "https://a.example" }, bytesOf(a));

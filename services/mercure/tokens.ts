@@ -1,13 +1,7 @@
 /** Tokens that no honest issuer would mint, hubs with issuers of their own, and how refusals are read. */
 import assert from "node:assert/strict";
 import { base64url, type CompactJWSHeaderParameters, CompactSign } from "jose";
-import {
-  type ForwarderProcess,
-  type HttpProcess,
-  ready,
-  startForwarder,
-  startService,
-} from "../lib/testing/processes.ts";
+import { type HttpProcess, ready, startService } from "../lib/testing/processes.ts";
 import { type Answer, Hub, ISSUER, KEY, type Settings } from "./harness.ts";
 
 /** Signs any header and any claims as they are; text is taken for the claims unchanged. Default key: `KEY`. */
@@ -80,32 +74,27 @@ export function assertRefused(answer: Answer, error: keyof typeof REFUSALS, what
 /** An issuer as ISSUERS_FILE has it. */
 export type IssuerEntry = Readonly<Record<string, unknown>>;
 
-export interface OwnHubOptions {
-  readonly settings?: Settings;
-  /** The content of ISSUERS_FILE. Default: none. */
-  readonly issuers?: readonly IssuerEntry[];
-  /** Default: one of its own, which ends with the hub. */
-  readonly forwarder?: ForwarderProcess;
-}
-
-/** A hub with exactly these settings, so that also the usual issuer is missing unless it is named. */
-export async function ownHub(options: OwnHubOptions = {}): Promise<Hub> {
+/** A hub with these issuers and no other, before the forwarder of another one. */
+export async function hubWithIssuers(
+  { forwarder }: Hub,
+  issuers: readonly IssuerEntry[],
+): Promise<Hub> {
   await using owned = new AsyncDisposableStack();
-  const forwarder = options.forwarder ?? owned.use(await startForwarder());
-  const { settings = {}, issuers } = options;
-  const env: Record<string, string> = { PORT: "0", ...forwarder.ports, ...settings };
-  const flags: string[] = [];
-  if (issuers !== undefined) {
-    const folder = await Deno.makeTempDir();
-    owned.defer(() => Deno.remove(folder, { recursive: true }));
-    env.ISSUERS_FILE = `${folder}/issuers.json`;
-    await Deno.writeTextFile(env.ISSUERS_FILE, JSON.stringify({ issuers }));
+  const folder = await Deno.makeTempDir();
+  owned.defer(() => Deno.remove(folder, { recursive: true }));
+  const file = `${folder}/issuers.json`;
+  await Deno.writeTextFile(file, JSON.stringify({ issuers }));
+  const service = owned.use(startService(
+    "streamer",
+    { PORT: "0", ...forwarder.ports, ISSUERS_FILE: file },
     // As for the log of a forwarder: a flag takes the place of the set's own list.
-    flags.push(`--allow-read=./node_modules,/etc/alpine-release,./static,${folder}`);
-  }
-  const service = owned.use(startService("streamer", env, flags));
+    [`--allow-read=./node_modules,/etc/alpine-release,./static,${folder}`],
+  ));
   const { url } = await service.logged("Listening");
   const streamer: HttpProcess = Object.assign(service, { url: `${url}` });
   await ready(streamer.url);
   return new Hub(streamer, forwarder, owned.move());
 }
+
+/** Settings that take the usual issuer away: an empty variable counts as missing. */
+export const NO_ISSUER: Settings = { JWT_ISSUER: "", JWT_KEY: "" };

@@ -1,9 +1,16 @@
 /** Several streamers before one forwarder: one hub for its clients, whichever of them they are connected to. */
 import assert from "node:assert/strict";
 import { eventually, within } from "../lib/testing/deadline.ts";
-import { type ForwarderProcess, startForwarder } from "../lib/testing/processes.ts";
+import { type ForwarderProcess, ready, startForwarder } from "../lib/testing/processes.ts";
 import { Hub, startStreamer, type Suite, unique } from "./harness.ts";
-import { pathOf, snapshotOf, snapshotWith, watch, type Watcher } from "./presence.ts";
+import {
+  pathOf,
+  snapshotOf,
+  snapshotWith,
+  type SubscriptionDocument,
+  watch,
+  type Watcher,
+} from "./presence.ts";
 
 /** A short interval, so that a streamer is soon known to be dead. */
 const SETTINGS = { SUBSCRIPTIONS: "on", PRESENCE_INTERVAL: "200ms" };
@@ -219,6 +226,27 @@ function registerPresence(suite: Suite): void {
         return subscriptions.length === 1 && subscriptions[0]?.id === document?.id;
       });
       assert.deepEqual(await stream.drain(topic), [], "and its stream was open all the time");
+    }));
+
+  test("a forwarder that lost its log costs nobody a subscription", () =>
+    withFleet(["a", "b"], async ({ a, b }) => {
+      const topic = unique();
+      await using atA = await watch(a);
+      await using first = await a.subscribe({ match: topic });
+      await using second = await b.subscribe({ match: topic });
+      const documents = await atA.heard(topic, 2);
+      await a.forwarder[Symbol.asyncDispose]();
+      await using forwarder = await startForwarder({ ports: a.forwarder.ports });
+      await Promise.all([a, b].map(({ streamer }) => ready(streamer.url)));
+      await using late = await hubBefore(forwarder);
+      const idsOf = (list: readonly SubscriptionDocument[]) => list.map(({ id }) => id).toSorted();
+      for (const hub of [a, b, late]) {
+        const { subscriptions } = await snapshotWith(hub, 2, pathOf("exact", topic));
+        assert.deepEqual(idsOf(subscriptions), idsOf(documents));
+      }
+      assert.equal(first.ended || second.ended, false);
+      await second[Symbol.asyncDispose]();
+      for (const hub of [a, b, late]) await snapshotWith(hub, 1, pathOf("exact", topic));
     }));
 
   test("their signs of life are nothing that clients see", () =>

@@ -1,8 +1,9 @@
 /** Tells whoever runs `deno task start` how to publish: with a token of the throw-away issuer of this run. */
-import { SignJWT } from "jose";
 import { announce } from "../lib/log.ts";
 import { DETAIL_TYPE } from "../lib/mercure/authorization_details.ts";
 import { DEVELOPMENT_ISSUER } from "../lib/mercure/issuers.ts";
+import { importSecret } from "../lib/mercure/keys.ts";
+import { signToken } from "../lib/mercure/signing.ts";
 
 export interface DevelopmentOptions {
   /** The secret of the throw-away issuer. */
@@ -11,8 +12,8 @@ export interface DevelopmentOptions {
   readonly hubUrl: string;
 }
 
-/** Longer than anybody develops in one go; the issuer ends with the services anyway. */
-const TOKEN_LIFE = "12h";
+/** Seconds: longer than anybody develops in one go, and the issuer ends with the services anyway. */
+const TOKEN_LIFE_S = 12 * 3600;
 
 export async function announceDevelopment({ secret, hubUrl }: DevelopmentOptions): Promise<void> {
   const token = await mint(secret, hubUrl);
@@ -28,16 +29,17 @@ async function mint(secret: string, hubUrl: string): Promise<string> {
     url.hostname = name;
     return url.href;
   });
-  return await new SignJWT({
+  const now = Math.floor(Date.now() / 1000);
+  const claims = {
+    iss: DEVELOPMENT_ISSUER,
+    aud: [...new Set([hubUrl, ...audience])],
+    sub: "development",
+    iat: now,
+    exp: now + TOKEN_LIFE_S,
     authorization_details: [
       { type: DETAIL_TYPE, actions: ["publish", "subscribe"], topics: [{ match: "*" }] },
     ],
-  })
-    .setProtectedHeader({ alg: "HS256", typ: "at+jwt" })
-    .setIssuer(DEVELOPMENT_ISSUER)
-    .setAudience([...new Set([hubUrl, ...audience])])
-    .setSubject("development")
-    .setIssuedAt()
-    .setExpirationTime(TOKEN_LIFE)
-    .sign(new TextEncoder().encode(secret));
+  };
+  const key = await importSecret(new TextEncoder().encode(secret), "HS256");
+  return await signToken(claims, { key, algorithm: "HS256" });
 }

@@ -118,7 +118,7 @@ Deno.test("one click shows what is published, and the page publishes with a toke
 
     const token = await createToken(stage);
     await page.fill("[data-token]", `Bearer ${token}\n`);
-    assert.equal(await page.textContent("[data-token-summary]"), "Nothing wrong can be seen.");
+    assert.equal(await page.textContent("[data-token-summary]"), "Nothing wrong can be seen from here.");
     assert.match(await page.locator("[data-expires]").innerText(), /^in (10 min|9 min 5\d s), /);
     const said = await publish(page, '{"message":"<b>Hello</b>"}');
     await rows(page, ['{"message":"<b>Hello</b>"}']);
@@ -130,6 +130,8 @@ Deno.test("one click shows what is published, and the page publishes with a toke
     assert.equal(await page.locator("[data-log] b").count(), 0);
     for (const summary of await page.locator("summary").all()) await summary.click();
     await assertNoBarriers(page);
+    await page.click("[data-copy=subscribe-curl]");
+    await page.waitForSelector("[data-copy=subscribe-curl] >> text=/^(Copied|Selected)$/");
     assert.ok(!page.url().includes(token));
     for (const id of ["#subscribe-curl", "#publish-curl"]) {
       const command = await page.locator(id).innerText();
@@ -293,6 +295,38 @@ Deno.test("after a restart of the streamer the stream goes on, without a gap or 
     await page.click("[data-disconnect]");
     await inState(page, "closed");
     assert.equal(await page.evaluate(() => document.activeElement?.hasAttribute("data-connect")), true);
+  }));
+
+Deno.test("a stream that breaks off before any update says that some may be missing", () =>
+  onStage(ISSUER, async (stage) => {
+    await using opened = await stage.open();
+    const { page } = opened;
+    await connect(page);
+    await stage.restart(() => inState(page, "waiting"));
+    await rows(page, [
+      "Updates may be missing here: no update had come yet, so there was no id to go on after.",
+    ]);
+    assert.equal(await page.textContent("[data-total]"), "0");
+    await assertNoBarriers(page);
+  }));
+
+Deno.test("the log keeps the newest 500, and says how many it dropped", () =>
+  onStage(ISSUER, async (stage) => {
+    await using opened = await stage.open("hub/?match=/many&last_event_id=earliest");
+    const headers = { Authorization: `Bearer ${await createToken(stage)}` };
+    await Promise.all(Array.from({ length: 507 }, async () => {
+      const body = new URLSearchParams({ topic: "/many", data: "x" });
+      const response = await fetch(`${stage.streamer.url}.well-known/mercure`, {
+        method: "POST",
+        headers,
+        body,
+      });
+      assert.equal(response.status, 200, await response.text());
+    }));
+    await connect(opened.page);
+    await opened.page.waitForSelector("text=The newest 500 are kept; 7 older rows were dropped.");
+    assert.equal(await opened.page.locator("[data-log] > li").count(), 500);
+    assert.equal(await opened.page.textContent("[data-total]"), "507");
   }));
 
 Deno.test("a stream that begins with all that is kept shows it; a paused log keeps what comes", () =>

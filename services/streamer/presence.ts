@@ -38,6 +38,18 @@ const PAGE_LIMIT = 1000;
 /** Milliseconds that the ends of all streams may take when the streamer ends; the others publish what is missing. */
 const DRAIN_MS = 1000;
 
+/** Changes that are on their way at one time. */
+const BATCH_LIMIT = 500;
+
+/** An update to be published about a subscription. */
+interface Change {
+  readonly update: Update;
+  /** The same for all streamers that publish the same. */
+  readonly requestKey: string;
+  /** Whether it is of a stream of ours that begins: its end makes it void, if it has not been sent. */
+  readonly isBegin: boolean;
+}
+
 /** An active subscription, and who said so. */
 interface Active {
   readonly subscription: Subscription;
@@ -53,8 +65,10 @@ export class Presence implements HubObserver {
   readonly #active = new Map<string, Active>();
   /** The subscriptions of our own streams. */
   readonly #own = new Map<string, Subscription>();
-  /** What is on its way to the channel. */
-  readonly #publishing = new Set<Promise<void>>();
+  /** What is to be published, by subscription: what it comes to while the channel is away is all that waits. */
+  readonly #changes = new Map<string, Change>();
+  /** Settles when there are no changes left. */
+  #publishing: Promise<void> | undefined;
   /** For every other streamer, how many heartbeats of our own came since its last sign of life. */
   readonly #missed = new Map<string, number>();
   /** What the hub dispatched while the history was read. */
@@ -83,12 +97,17 @@ export class Presence implements HubObserver {
 
   /** Publishes that a stream has these subscriptions; returns what publishes that it has them no longer. */
   begin(subscriptions: readonly Subscription[]): () => void {
-    for (const subscription of subscriptions) this.#own.set(subscription.id, subscription);
-    const began = this.#publishAll(subscriptions, true);
+    for (const subscription of subscriptions) {
+      this.#own.set(subscription.id, subscription);
+      this.#announce(subscription, { isBegin: true });
+    }
     return () => {
-      for (const { id } of subscriptions) this.#own.delete(id);
-      // Not before the begin: the order of the two is what the others see.
-      this.#track(began.then(() => this.#publishAll(subscriptions, false)));
+      for (const subscription of subscriptions) {
+        this.#own.delete(subscription.id);
+        // Nobody has heard of it.
+        if (this.#changes.get(subscription.id)?.isBegin) this.#changes.delete(subscription.id);
+        else this.#change(this.#updateOf(subscription, { active: false, streamer: this.#streamer }));
+      }
     };
   }
 
@@ -108,11 +127,8 @@ export class Presence implements HubObserver {
   /** Waits until all is published, for a while: the last ends come when the last streams have ended. */
   async drain(): Promise<void> {
     const done = new AbortController();
-    const all = async () => {
-      while (this.#publishing.size > 0) await Promise.all(this.#publishing);
-      done.abort();
-    };
-    await Promise.race([all(), pause(DRAIN_MS, done.signal)]);
+    await Promise.race([this.#publishing, pause(DRAIN_MS, done.signal)]);
+    done.abort();
     this.#ended.abort();
   }
 
@@ -126,7 +142,7 @@ export class Presence implements HubObserver {
 
   /** The new history knows nothing of what goes on here. */
   onHistoryLost(): void {
-    this.#track(this.#publishAll([...this.#own.values()], true));
+    for (const subscription of this.#own.values()) this.#announce(subscription);
   }
 
   /** Reads what was published in the time that a stream that is still open may have begun in. */
@@ -174,7 +190,7 @@ export class Presence implements HubObserver {
       this.#active.delete(subscription.id);
       // Somebody took us for dead; we are not.
       const own = this.#own.get(subscription.id);
-      if (own !== undefined) this.#track(this.#publishAll([own], true));
+      if (own !== undefined) this.#announce(own);
     }
   }
 
@@ -191,9 +207,8 @@ export class Presence implements HubObserver {
     for (const active of this.#active.values()) {
       if (active.streamer !== streamer) continue;
       const { subscription, announcedBy } = active;
-      const update = this.#updateOf(subscription, { active: false, streamer });
       // All the others do the same: the key has the channel take it from one of them.
-      this.#track(this.#publish(update, `end ${announcedBy}`));
+      this.#change(this.#updateOf(subscription, { active: false, streamer }), `end ${announcedBy}`);
     }
   }
 
@@ -208,20 +223,33 @@ export class Presence implements HubObserver {
     }
   }
 
-  async #publishAll(subscriptions: readonly Subscription[], active: boolean): Promise<void> {
-    const publishing = Promise.all(
-      subscriptions.map((subscription) =>
-        this.#publish(this.#updateOf(subscription, { active, streamer: this.#streamer }))
-      ),
-    );
-    await this.#track(publishing.then(() => {}));
+  #announce(subscription: Subscription, { isBegin = false } = {}): void {
+    const update = this.#updateOf(subscription, { active: true, streamer: this.#streamer });
+    this.#change(update, update.id, { isBegin });
   }
 
   #updateOf(subscription: Subscription, { active, streamer }: { active: boolean; streamer: string }): Update {
     return subscriptionUpdate(subscription, { active, streamer, hubPath: this.#options.hubPath });
   }
 
-  async #publish(update: Update, requestKey: string = update.id): Promise<void> {
+  #change(update: Update, requestKey: string = update.id, { isBegin = false } = {}): void {
+    this.#changes.set(update.topics[0], { update, requestKey, isBegin });
+    this.#publishing ??= this.#publishChanges();
+  }
+
+  /** One batch after the other: what is published of one subscription must arrive in its order. */
+  async #publishChanges(): Promise<void> {
+    // A stream that begins and ends in one turn is not worth a word.
+    await Promise.resolve();
+    while (this.#changes.size > 0 && !this.#ended.signal.aborted) {
+      const batch = [...this.#changes.entries().take(BATCH_LIMIT)];
+      for (const [id] of batch) this.#changes.delete(id);
+      await Promise.all(batch.map(([, change]) => this.#publish(change)));
+    }
+    this.#publishing = undefined;
+  }
+
+  async #publish({ update, requestKey }: Change): Promise<void> {
     const { channel, log } = this.#options;
     try {
       await whenReachable(() => channel.publish(update, { requestKey }), this.#ended.signal);
@@ -229,11 +257,5 @@ export class Presence implements HubObserver {
       if (this.#ended.signal.aborted) return;
       log.error(`Cannot publish an active subscription: ${messageOf(error)}`);
     }
-  }
-
-  #track(publishing: Promise<void>): Promise<void> {
-    const tracked = publishing.finally(() => this.#publishing.delete(tracked));
-    this.#publishing.add(tracked);
-    return tracked;
   }
 }

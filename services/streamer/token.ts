@@ -1,7 +1,5 @@
 /** Makes tokens for publishers and subscribers, and says of a token why the hub takes it or not. */
-import { createPrivateKey } from "node:crypto";
 import { parseArgs } from "node:util";
-import { importJWK, type JWTPayload, SignJWT } from "jose";
 import { v4 as uuidv4 } from "uuid";
 import {
   count,
@@ -19,6 +17,7 @@ import { DETAIL_TYPE, isObject, type JsonObject } from "../lib/mercure/authoriza
 import { DEFAULT_HUB_PATH } from "../lib/mercure/hub_url.ts";
 import { type Issuer, ISSUER_SETTINGS, type KeySource, readIssuers } from "../lib/mercure/issuers.ts";
 import { importSecret } from "../lib/mercure/keys.ts";
+import { type Claims, importPrivateKey, type SigningKey, signToken } from "../lib/mercure/signing.ts";
 import { withoutControls } from "../lib/mercure/shown.ts";
 import { EXIT_BAD_SETTINGS, EXIT_FAILURE, StartError } from "../lib/start.ts";
 
@@ -143,11 +142,9 @@ async function mint(args: readonly string[], config: TokenConfig): Promise<numbe
   if (name === undefined && !legacy) {
     throw new UsageError("The issuer has no name: set JWT_ISSUER, or make a 0.x token with --legacy");
   }
-  const { key, algorithm } = keyFile === undefined
-    ? await secretOf(issuer, roles)
-    : await privateKeyIn(keyFile);
+  const key = keyFile === undefined ? await secretOf(issuer, roles) : await privateKeyIn(keyFile);
   const now = Math.floor(Date.now() / 1000);
-  const claims: JWTPayload = {
+  const claims: Claims = {
     ...(name !== undefined && { iss: name }),
     sub: values.subject ?? name ?? "deno-task-token",
     iat: now,
@@ -157,9 +154,7 @@ async function mint(args: readonly string[], config: TokenConfig): Promise<numbe
       ? { mercure: { publish: topics.publish, subscribe: topics.subscribe, ...(payload && { payload }) } }
       : { aud: audience, client_id: "deno-task-token", authorization_details: detailsOf(topics, payload) }),
   };
-  const token = await new SignJWT(claims)
-    .setProtectedHeader({ alg: algorithm, typ: legacy ? "JWT" : "at+jwt" })
-    .sign(key);
+  const token = await signToken(claims, key, { legacy });
   announce(token);
   if (issuer !== undefined) await warnOfRefusal(token, { issuers, config, roles, hubUrl: audience });
   return 0;
@@ -254,11 +249,6 @@ function chooseIssuer(
   );
 }
 
-interface SigningKey {
-  readonly key: CryptoKey;
-  readonly algorithm: string;
-}
-
 /** The first secret of an issuer that serves all the roles. */
 async function secretOf(issuer: Issuer | undefined, roles: readonly Role[]): Promise<SigningKey> {
   const keysOf = (role: Role) =>
@@ -280,13 +270,6 @@ function isSame(a: KeySource & { kind: "secret" }, b: KeySource & { kind: "secre
   return a.algorithm === b.algorithm && a.secret.toBase64() === b.secret.toBase64();
 }
 
-const CURVE_ALGORITHMS: Readonly<Record<string, string>> = {
-  "P-256": "ES256",
-  "P-384": "ES384",
-  "P-521": "ES512",
-  Ed25519: "EdDSA",
-};
-
 async function privateKeyIn(path: string): Promise<SigningKey> {
   let pem: string;
   try {
@@ -295,10 +278,7 @@ async function privateKeyIn(path: string): Promise<SigningKey> {
     throw new UsageError(`Cannot read --key-file: ${messageOf(error)}`, { cause: error });
   }
   try {
-    const jwk = createPrivateKey(pem).export({ format: "jwk" }) as JsonWebKey & { kty: string };
-    const algorithm = jwk.kty === "RSA" ? "RS256" : CURVE_ALGORITHMS[jwk.crv ?? ""];
-    if (algorithm === undefined) throw new RangeError("Not a key for signatures");
-    return { key: await importJWK(jwk, algorithm) as CryptoKey, algorithm };
+    return await importPrivateKey(pem);
   } catch {
     // What the decoder says could hold parts of the key.
     throw new UsageError(

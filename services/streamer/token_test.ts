@@ -14,18 +14,21 @@ const TYPE = "https://mercure.rocks/authorization-detail";
 interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string;
+  /** A folder that it may read, in place of what its permissions say. */
+  readonly folder?: string;
 }
 
 /** Runs the tool to its end. */
-async function run(args: readonly string[], { env = {}, stdin = "" }: RunOptions = {}) {
+async function run(args: readonly string[], { env = {}, stdin = "", folder }: RunOptions = {}) {
   const inherited = Object.fromEntries(
     ["PATH", "HOME", "DENO_DIR"].flatMap((name) => {
       const value = Deno.env.get(name);
       return value === undefined ? [] : [[name, value]];
     }),
   );
+  const flags = folder === undefined ? [] : [`--allow-read=./node_modules,${folder}`];
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-q", "-P=token", "services/streamer/token.ts", ...args],
+    args: ["run", "-q", "-P=token", ...flags, "services/streamer/token.ts", ...args],
     cwd: ROOT,
     clearEnv: true,
     env: { ...inherited, NO_COLOR: "1", ...env },
@@ -189,11 +192,11 @@ Deno.test("a private key signs for an issuer whose public key the hub has", asyn
         await Deno.writeTextFile(path, String(pair.privateKey.export({ type: "pkcs8", format: "pem" })));
         const publicPem = String(pair.publicKey.export({ type: "spki", format: "pem" }));
         const env = { JWT_ISSUER: "shop", JWT_KEY: publicPem };
-        const { token, header, error } = await mint(["--publish", "*", "--key-file", path], { env });
+        const { token, header, error } = await mint(["--publish", "*", "--key-file", path], { env, folder });
         assert.equal(header.alg, algorithm);
         assert.equal(error, "");
         assert.equal((await run(["inspect", token], { env })).code, 0);
-        const other = await mint(["--publish", "*", "--key-file", path, "--issuer", "else"], {});
+        const other = await mint(["--publish", "*", "--key-file", path, "--issuer", "else"], { folder });
         assert.equal(other.claims.iss, "else");
         const without = await run(["--publish", "*"], { env });
         assert.equal(without.code, 2);
@@ -216,7 +219,7 @@ Deno.test("of several issuers one is named, and its secret has to serve the role
         issuers: [{ issuer: "one", keys: [a, b] }, { issuer: "two", publisher: a, subscriber: b }],
       }),
     );
-    const options = { env: { ISSUERS_FILE: file } };
+    const options = { env: { ISSUERS_FILE: file }, folder };
     const unnamed = await run(["--publish", "*"], options);
     assert.equal(unnamed.code, 2);
     assert.match(unnamed.error, /with --issuer: "one", "two"\n/);

@@ -24,7 +24,7 @@ const subscribe = new SubscribeView({
   readToken,
   onEvent: (event) => updates.add(event),
   onGap: (reason) => updates.addGap(reason),
-  onOpen: () => updates.noteOpen(),
+  onState: ({ name }) => updates.noteState(name === "open"),
 });
 token.onChange = () => subscribe.refresh();
 new PublishView({ hubUrl, readToken });

@@ -63,9 +63,9 @@ export class SubscribeView {
   #disconnect;
 
   /**
-   * @param {{ hubUrl: URL, readToken: () => string, onEvent: (event: StreamEvent) => void, onGap: (reason: string) => void, onOpen: () => void }} options
+   * @param {{ hubUrl: URL, readToken: () => string, onEvent: (event: StreamEvent) => void, onGap: (reason: string) => void, onState: (state: StreamState) => void }} options
    */
-  constructor({ hubUrl, readToken, onEvent, onGap, onOpen }) {
+  constructor({ hubUrl, readToken, onEvent, onGap, onState }) {
     this.#hubUrl = hubUrl;
     this.#readToken = readToken;
     this.#root = find(document, "#subscribe", HTMLElement);
@@ -86,7 +86,7 @@ export class SubscribeView {
       onGap,
       onState: (state) => {
         this.#show(state);
-        if (state.name === "open") onOpen();
+        onState(state);
       },
     });
 

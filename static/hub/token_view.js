@@ -119,7 +119,7 @@ export class TokenView {
         ? "The hub will refuse this token."
         : mistakes.length > 0
         ? "The hub may refuse this token."
-        : "Nothing wrong can be seen.",
+        : "Nothing wrong can be seen from here.",
     );
     showGrants(find(this.#root, "[data-grants=publish]", HTMLElement), publish);
     showGrants(find(this.#root, "[data-grants=subscribe]", HTMLElement), subscribe);

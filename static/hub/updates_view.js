@@ -75,9 +75,13 @@ export class UpdatesView {
     this.#announcer.addGap();
   }
 
-  /** The stream has opened for the first time: what is empty now waits, and no longer for a click. */
-  noteOpen() {
-    this.#isOpen = true;
+  /**
+   * An empty log says whether it waits for an update or for a click.
+   *
+   * @param {boolean} isOpen
+   */
+  noteState(isOpen) {
+    this.#isOpen = isOpen;
     this.#showCounts();
   }
 

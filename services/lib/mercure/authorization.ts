@@ -7,15 +7,7 @@
  * Source: draft-dunglas-mercure-08, "Token Validation"; RFC 8725.
  */
 import { createHash } from "node:crypto";
-import {
-  compactVerify,
-  createRemoteJWKSet,
-  customFetch,
-  decodeJwt,
-  decodeProtectedHeader,
-  errors,
-} from "jose";
-import { messageOf } from "../log.ts";
+import { compactVerify, decodeJwt, decodeProtectedHeader } from "jose";
 import type { Matcher } from "../matcher.ts";
 import {
   InvalidDetailsError,

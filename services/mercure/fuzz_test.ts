@@ -1,0 +1,199 @@
+/** Whatever arrives at the hub, it answers, goes on, and is the same afterwards. */
+import assert from "node:assert/strict";
+import * as fc from "fast-check";
+import { childPid, residentBytes } from "../bench/measure.ts";
+import { eventually, within } from "../lib/testing/deadline.ts";
+import {
+  type HttpProcess,
+  ready,
+  type ServiceProcess,
+  startForwarder,
+  startHttpService,
+} from "../lib/testing/processes.ts";
+import { anyAttack, type Attack, HOSTILE_PATTERNS, HOSTILE_TOPICS, makeTokens } from "./fuzz.ts";
+import { Door, Hub, HUB_PATH, ISSUER, KEY, startStreamer, unique } from "./harness.ts";
+
+/** Attacks in one round: there is one to warm up, and three to be measured. */
+const ROUND = 1000;
+/** Connections at a time. */
+const WORKERS = 16;
+/** Tokens of each kind in one round. */
+const TOKENS = 100;
+/** Milliseconds that something malformed has to be answered in, if it is at all. */
+const PATIENCE_MS = 20;
+/** Always the same attacks first, then others in each run. */
+const FIXED_SEED = 20_261_124;
+const MIB = 1024 * 1024;
+/**
+ * What the streamer may have grown by in three rounds, after the first one has filled its caches and made the code
+ * hot. The heap of an idle process is not looked at by its garbage collector and varies by some MiB; what each
+ * attack left behind would show from 10 KiB on, which is less than the least that a forgotten stream keeps.
+ */
+const MAX_GROWTH_BYTES = 30 * MIB;
+
+const decoder = new TextDecoder("latin1");
+
+/** Sends an attack, and resolves with the head of the response; empty when there is none. The stream is left. */
+async function send({ bytes, isHttp }: Attack, port: number): Promise<string> {
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  let open = true;
+  const leave = () => {
+    if (open) connection.close();
+    open = false;
+  };
+  const timer = isHttp ? undefined : setTimeout(leave, PATIENCE_MS);
+  try {
+    for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
+    return await readHead(connection);
+  } catch (error) {
+    // The server hung up, or we did.
+    if (!(error instanceof Error) || isHttp) throw error;
+    return "";
+  } finally {
+    clearTimeout(timer);
+    leave();
+  }
+}
+
+/** The head of the first response that is not an interim one. */
+async function readHead(connection: Deno.Conn): Promise<string> {
+  const chunk = new Uint8Array(16 * 1024);
+  let text = "";
+  while (true) {
+    const length = await connection.read(chunk);
+    if (length === null) return text;
+    text += decoder.decode(chunk.subarray(0, length));
+    text = text.replace(/^HTTP\/1\.[01] 1\d\d [^]*?\r\n\r\n/, "");
+    const end = text.indexOf("\r\n\r\n");
+    if (end !== -1) return text.slice(0, end);
+  }
+}
+
+/** Fails with the attack when its answer is not one. */
+function judge({ bytes, isHttp }: Attack, head: string): number {
+  const request = () => JSON.stringify(decoder.decode(bytes)).slice(0, 2000);
+  const status = Number(/^HTTP\/1\.[01] (\d{3}) /.exec(head)?.[1] ?? 0);
+  if (isHttp) assert.ok(status > 0, `no answer to ${request()}`);
+  assert.ok(status < 500, `${head} is the answer to ${request()}`);
+  return status;
+}
+
+/** Sends attacks on several connections at a time, and resolves with how often each status was the answer. */
+async function attack(attacks: readonly Attack[], ports: readonly number[]): Promise<Map<number, number>> {
+  const statuses = new Map<number, number>();
+  const waiting = attacks.entries();
+  const work = async () => {
+    for (const [index, each] of waiting) {
+      // One in four goes to the last port.
+      const port = ports[index % 4 === 0 ? ports.length - 1 : 0]!;
+      const what = `an answer to ${decoder.decode(each.bytes)}`.slice(0, 2000);
+      const status = judge(each, await within(what, send(each, port)));
+      statuses.set(status, (statuses.get(status) ?? 0) + 1);
+    }
+  };
+  await Promise.all(Array.from({ length: WORKERS }, work));
+  return statuses;
+}
+
+function portOf({ url }: HttpProcess): number {
+  return Number(new URL(url).port);
+}
+
+/** Opens a stream for every hostile pattern that is accepted, and publishes every hostile topic to all of them. */
+async function matchHostilePatterns(hub: Hub): Promise<number> {
+  await using streams = new AsyncDisposableStack();
+  const end = unique();
+  let accepted = 0;
+  for (const name of ["match_urlpattern", "topic"]) {
+    const all = await Promise.all(HOSTILE_PATTERNS.map(async (pattern) => {
+      const query = [[name, pattern], ["match", end]] as const;
+      const { status } = await hub.get(query);
+      if (status !== 200) {
+        assert.equal(status, 400, pattern);
+        return undefined;
+      }
+      return streams.use(await hub.subscribe(query));
+    }));
+    for (const topic of HOSTILE_TOPICS) {
+      const { status } = await hub.publish({ topic, data: "x" });
+      assert.ok([200, 400].includes(status), `${topic.slice(0, 100)} was answered with ${status}`);
+    }
+    for (const stream of all) {
+      if (stream === undefined) continue;
+      accepted++;
+      await stream.drain(end);
+    }
+  }
+  return accepted;
+}
+
+/** A service that was attacked has nothing to say about it that an operator would have to look at. */
+function assertSound(service: ServiceProcess, name: string): void {
+  assert.deepEqual(service.output, [], name);
+  assert.deepEqual(service.entries.filter(({ level }) => level === "error"), [], name);
+}
+
+Deno.test("thousands of hostile requests leave the hub as it was", async () => {
+  const randomSeed = crypto.getRandomValues(new Uint32Array(1))[0]! & 0x7FFFFFFF;
+  const issuer = { JWT_ISSUER: ISSUER, JWT_KEY: KEY, JWT_LEGACY: "1" };
+  const settings = {
+    ...issuer,
+    COOKIE_NAME: "token",
+    CORS_ORIGINS: "http://listed.test",
+    PUBLISH_ORIGINS: "http://listed.test",
+    // A busy machine is no reason for a 503 here.
+    PUBLISH_TIMEOUT: "20s",
+  };
+  await using forwarder = await startForwarder();
+  await using streamer = await startStreamer(forwarder, {
+    ...settings,
+    SUBSCRIPTIONS: "on",
+    // Filled in the first round, so that it does not grow in the others.
+    RECENT_BYTES: "1MiB",
+    TRUSTED_PROXIES: "127.0.0.1",
+    MAX_STREAMS_PER_CLIENT: "1000",
+    MAX_SUBSCRIPTIONS_PER_TOKEN: "1000",
+  });
+  const pid = await childPid("services/streamer/main.ts");
+  await using broadcaster = await startHttpService("broadcaster", { ...forwarder.ports, ...settings });
+  await ready(broadcaster.url);
+  const hub = new Hub(streamer, forwarder, new AsyncDisposableStack());
+  const ports = [portOf(streamer), portOf(broadcaster)];
+  const token = await hub.token({ publish: ["*"], subscribe: ["*"], claims: { exp: 4_000_000_000 } });
+
+  const round = async (seed: number) => {
+    const tokens = await makeTokens(hub.url, { seed, count: TOKENS, good: token });
+    const statuses = await attack(fc.sample(anyAttack(tokens), { seed, numRuns: ROUND }), ports);
+    await eventually("all streams of the attack are closed", async () => {
+      const { status, text } = await hub.path(`${HUB_PATH}/subscriptions`, { token });
+      assert.equal(status, 200);
+      return JSON.parse(text).subscriptions.length === 0;
+    });
+    return statuses;
+  };
+
+  await Deno.stdout.write(new TextEncoder().encode(`Seeds: ${FIXED_SEED}, ${randomSeed}\n`));
+  const statuses = await round(FIXED_SEED);
+  // Attacks that are all turned away at the door would say nothing about what is behind it.
+  for (const status of [200, 302, 400, 401, 403, 404, 405, 415]) {
+    assert.ok(statuses.has(status), `no answer was ${status}: ${JSON.stringify([...statuses])}`);
+  }
+  assert.ok(await matchHostilePatterns(hub) > HOSTILE_PATTERNS.length / 2);
+
+  const before = await residentBytes(pid);
+  for (let number = 0; number < 3; number++) await round(randomSeed + number);
+  const after = await residentBytes(pid);
+  assert.ok(
+    after - before < MAX_GROWTH_BYTES,
+    `the streamer grew from ${before / MIB} to ${after / MIB} MiB; seed ${randomSeed}`,
+  );
+
+  const topic = unique();
+  await using stream = await hub.subscribe({ match: topic }, { token });
+  const ids = [await hub.publishOk({ topic, private: "on" })];
+  ids.push(await new Door(broadcaster).publishOk({ topic }));
+  assert.deepEqual((await stream.drain(topic)).map(({ id }) => id), ids);
+  assertSound(streamer, "streamer");
+  assertSound(broadcaster, "broadcaster");
+  assertSound(forwarder, "forwarder");
+});
