@@ -3,7 +3,7 @@
  * Source: draft-dunglas-mercure-08, "Topic Matchers".
  */
 import { FORBIDDEN } from "./update.ts";
-import { UriTemplate } from "./uri_template.ts";
+import { NotATemplateError, UriTemplate } from "./uri_template.ts";
 import { componentsOf, InvalidPatternError, type UrlComponents, UrlPattern } from "./url_pattern.ts";
 
 /** `template` exists only for the legacy generation: `*`, an exact topic, or a URI template when it contains `{`. */
@@ -96,7 +96,8 @@ export function parseTopicSelector(pattern: string, options: Pick<MatcherOptions
   checkPattern(pattern, options);
   if (pattern === WILDCARD) return matchAll(type);
   if (!pattern.includes("{")) return matchExact(type, pattern);
-  const template = compile(() => new UriTemplate(pattern));
+  const template = compile(() => parseTemplate(pattern));
+  if (template === undefined) return matchExact(type, pattern);
   return {
     type,
     pattern,
@@ -107,6 +108,16 @@ export function parseTopicSelector(pattern: string, options: Pick<MatcherOptions
     // A template as a topic selects itself, which its expansions, that have no braces, cannot do.
     matches: (topic) => topic.name === pattern || template.test(topic.name),
   };
+}
+
+/** Braces may be part of a topic: undefined for what is no template. */
+function parseTemplate(pattern: string): UriTemplate | undefined {
+  try {
+    return new UriTemplate(pattern);
+  } catch (error) {
+    if (error instanceof NotATemplateError) return undefined;
+    throw error;
+  }
 }
 
 function checkPattern(pattern: string, { maxLength }: Pick<MatcherOptions, "maxLength">): void {

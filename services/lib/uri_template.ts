@@ -16,6 +16,9 @@ const MAX_EXPRESSION_LENGTH = 4096;
 /** Largest sum of the lengths in prefix modifiers, `{var:30}`: each character is ten instructions. */
 export const MAX_PREFIX = 100;
 
+/** A text that is no template at all. */
+export class NotATemplateError extends InvalidPatternError {}
+
 export class UriTemplate {
   readonly #expression: LinearRegExp;
 
@@ -148,8 +151,8 @@ function literal(text: string): string {
   );
 }
 
-function notValid(): InvalidPatternError {
-  return new InvalidPatternError("Cannot take the URI template: it is not valid");
+function notValid(): NotATemplateError {
+  return new NotATemplateError("Cannot take the URI template: it is not valid");
 }
 
 function tooLarge(): InvalidPatternError {

@@ -93,13 +93,13 @@ export const HOSTILE_TOPICS: readonly string[] = [
 const NAMES = [
   ["match", "match_exact", "match_urlpattern", "topic", "data", "private", "id", "type", "retry"],
   ["last_event_id", "lastEventID", "Last-Event-ID", "signals", "authorization", "access_token"],
-  ["Match", "match_regexp", "__proto__", "constructor", ""],
 ].flat();
 
-const METHODS = [
-  ["GET", "GET", "GET", "GET", "POST", "POST", "POST", "QUERY", "QUERY"],
-  ["HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "SUBSCRIBE", "get", "!#$%&'*+-.^_`|~"],
-].flat();
+const WRONG_NAMES = ["Match", "match_regexp", "__proto__", "constructor", ""];
+
+/** Those that mean something here, and some that do not. */
+const METHODS = ["GET", "POST", "QUERY", "HEAD", "OPTIONS"];
+const WRONG_METHODS = ["PUT", "DELETE", "PATCH", "TRACE", "SUBSCRIBE", "get", "!#$%&'*+-.^_`|~"];
 
 const CONTENT_TYPES = [
   ["application/x-www-form-urlencoded", "application/x-www-form-urlencoded; charset=latin1"],
@@ -107,8 +107,8 @@ const CONTENT_TYPES = [
 ].flat();
 
 const ROUTES = [
-  [HUB_PATH, HUB_PATH, HUB_PATH, HUB_PATH, `${HUB_PATH}/`, `${HUB_PATH}/subscriptions`],
-  [`${HUB_PATH}/subscriptions/`, `${HUB_PATH}/subscriptions/exact/a/b/c/d`, "/.well-known/%6Dercure"],
+  [`${HUB_PATH}/`, `${HUB_PATH}/subscriptions`, "/.well-known/%6Dercure"],
+  [`${HUB_PATH}/subscriptions/`, `${HUB_PATH}/subscriptions/exact/a/b/c/d`],
   [`/.well-known/oauth-protected-resource${HUB_PATH}`, "/.well-known/oauth-protected-resource/x"],
   [
     "/events",
@@ -157,17 +157,25 @@ const anyEncoded: fc.Arbitrary<string> = fc.oneof(
   { weight: 1, arbitrary: fc.stringMatching(/^[%!-"$-~]{0,40}$/) },
 );
 
-const anyForm: fc.Arbitrary<string> = fc.array(
+/** A form that may well be right: what is hostile about it comes further in. */
+const anyGoodForm: fc.Arbitrary<string> = fc.uniqueArray(
+  fc.tuple(fc.constantFrom(...NAMES), anyText),
+  { selector: ([name]) => name, maxLength: 5 },
+).map((fields) => fields.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&"));
+
+const anyBadForm: fc.Arbitrary<string> = fc.array(
   fc.tuple(
-    fc.oneof(
-      { weight: 5, arbitrary: fc.constantFrom(...NAMES) },
-      { weight: 1, arbitrary: anyEncoded },
-    ),
+    fc.oneof(fc.constantFrom(...NAMES), fc.constantFrom(...WRONG_NAMES), anyEncoded),
+    fc.constantFrom("", "=", "=="),
     anyEncoded,
-    fc.constantFrom("=", "=", "=", "=", "", "=="),
-  ).map(([name, value, equals]) => `${name}${equals}${equals && value}`),
+  ).map((parts) => parts.join("")),
   { maxLength: 6 },
 ).map((fields) => fields.join("&"));
+
+const anyForm: fc.Arbitrary<string> = fc.oneof({ weight: 3, arbitrary: anyGoodForm }, {
+  weight: 1,
+  arbitrary: anyBadForm,
+});
 
 /** What may stand in the value of a header: no control characters, and one character per byte. */
 const anyHeaderValue: fc.Arbitrary<string> = fc.oneof(
@@ -183,7 +191,8 @@ function anyTarget(): fc.Arbitrary<string> {
   const segment = fc.oneof(fc.constantFrom("exact", "urlpattern", "template"), anyEncoded)
     .map((text) => text.replace(/[?#]/g, ""));
   const path = fc.oneof(
-    { weight: 6, arbitrary: fc.constantFrom(...ROUTES) },
+    { weight: 6, arbitrary: fc.constant(HUB_PATH) },
+    { weight: 3, arbitrary: fc.constantFrom(...ROUTES) },
     {
       weight: 2,
       arbitrary: fc.array(segment, { maxLength: 4 })
@@ -195,11 +204,13 @@ function anyTarget(): fc.Arbitrary<string> {
     .map(([path, query]) => query === null ? path : `${path}?${query}`);
 }
 
-function anyHeaders(tokens: readonly string[]): fc.Arbitrary<[name: string, value: string][]> {
-  const token = fc.oneof(fc.constantFrom(...tokens), anyHeaderValue);
-  const header = (name: string, value: fc.Arbitrary<string>) =>
-    value.map((text): [string, string] => [name, text]);
-  return fc.array(
+function anyHeaders(tokens: readonly string[]): fc.Arbitrary<Header[]> {
+  const token = fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...tokens) }, {
+    weight: 1,
+    arbitrary: anyHeaderValue,
+  });
+  const header = (name: string, value: fc.Arbitrary<string>) => value.map((text): Header => [name, text]);
+  return fc.uniqueArray(
     fc.oneof(
       header(
         "Authorization",
@@ -230,16 +241,28 @@ function anyHeaders(tokens: readonly string[]): fc.Arbitrary<[name: string, valu
         anyHeaderValue,
       ),
     ),
-    { maxLength: 5 },
+    { selector: ([name]) => name, maxLength: 5 },
   );
 }
 
+export interface AttackOptions {
+  readonly tokens: readonly string[];
+  /** What the `Host` header says, where it is not hostile itself. */
+  readonly host: string;
+}
+
 /** A request that a server has to answer, whatever is in it. */
-function anyHttp(tokens: readonly string[]): fc.Arbitrary<Uint8Array<ArrayBuffer>> {
+function anyHttp({ tokens, host }: AttackOptions): fc.Arbitrary<Uint8Array<ArrayBuffer>> {
   return fc.record({
-    method: fc.constantFrom(...METHODS),
+    method: fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...METHODS) }, {
+      weight: 1,
+      arbitrary: fc.constantFrom(...WRONG_METHODS),
+    }),
     target: anyTarget(),
-    host: fc.oneof({ weight: 4, arbitrary: fc.constant("localhost") }, fc.constantFrom(...HOSTS)),
+    host: fc.oneof({ weight: 9, arbitrary: fc.constant(host) }, {
+      weight: 1,
+      arbitrary: fc.constantFrom(...HOSTS),
+    }),
     headers: anyHeaders(tokens),
     isForm: fc.boolean(),
     body: fc.oneof(
@@ -247,17 +270,53 @@ function anyHttp(tokens: readonly string[]): fc.Arbitrary<Uint8Array<ArrayBuffer
       { weight: 1, arbitrary: fc.uint8Array({ maxLength: 200 }) },
       { weight: 1, arbitrary: fc.json().map(bytesOf) },
     ),
-  }).map(({ method, target, host, headers, isForm, body }) => {
-    const content = ["POST", "QUERY", "PUT", "PATCH"].includes(method) ? body : EMPTY;
-    const lines = [
-      `${method} ${target} HTTP/1.1`,
-      `Host: ${host}`,
-      ...headers.map(([name, value]) => `${name}: ${value}`),
-      ...(isForm ? [`Content-Type: ${CONTENT_TYPES[0]}`] : []),
-      `Content-Length: ${content.length}`,
-    ];
-    return concat(latin1(`${lines.join("\r\n")}\r\n\r\n`), content);
-  });
+  }).map(({ method, target, host, headers, isForm, body }) =>
+    encodeRequest(`${method} ${target}`, {
+      headers: [["Host", host], ...headers, ...(isForm ? [FORM] : [])],
+      body: ["GET", "HEAD", "OPTIONS"].includes(method) ? undefined : body,
+    })
+  );
+}
+
+/** A request that gets past the door where its token and its texts allow it. */
+function anyDeepHttp({ tokens, host }: AttackOptions): fc.Arbitrary<Uint8Array<ArrayBuffer>> {
+  const topic = anyText.map((text) => `topic=${encodeURIComponent(text)}&`);
+  const match = fc.tuple(fc.constantFrom("match", "match_urlpattern", "topic"), anyText)
+    .map(([name, text]) => `${name}=${encodeURIComponent(text)}`);
+  const request = fc.oneof(
+    fc.record({
+      line: fc.constant(`POST ${HUB_PATH}`),
+      body: fc.tuple(topic, anyGoodForm).map((parts) => parts.join("")),
+    }),
+    fc.record({ line: fc.constant(`QUERY ${HUB_PATH}?last_event_id=earliest`), body: match }),
+    fc.record({ line: match.map((text) => `GET ${HUB_PATH}?${text}`), body: fc.constant(undefined) }),
+    fc.record({
+      line: fc.array(anyText.map(encodeURIComponent), { maxLength: 2 })
+        .map((parts) => `GET ${[`${HUB_PATH}/subscriptions/exact`, ...parts].join("/")}`),
+      body: fc.constant(undefined),
+    }),
+  );
+  return fc.tuple(request, fc.constantFrom(...tokens)).map(([{ line, body }, token]) =>
+    encodeRequest(line, {
+      headers: [["Host", host], ["Authorization", `Bearer ${token}`], FORM],
+      body: body === undefined ? undefined : bytesOf(body),
+    })
+  );
+}
+
+type Header = readonly [name: string, value: string];
+
+interface Content {
+  readonly headers: readonly Header[];
+  readonly body: Uint8Array | undefined;
+}
+
+const FORM: Header = ["Content-Type", "application/x-www-form-urlencoded"];
+
+function encodeRequest(line: string, { headers, body = EMPTY }: Content): Uint8Array<ArrayBuffer> {
+  const all = [...headers, ["Content-Length", `${body.length}`]];
+  const lines = [`${line} HTTP/1.1`, ...all.map(([name, value]) => `${name}: ${value}`)];
+  return concat(latin1(`${lines.join("\r\n")}\r\n\r\n`), body);
 }
 
 /** What is done to the bytes of a request so that it is none any more, or another one. */
@@ -293,11 +352,11 @@ const anyDamage: fc.Arbitrary<(bytes: Uint8Array) => Uint8Array<ArrayBuffer>> = 
   ),
 );
 
-/** Attacks with these tokens. */
-export function anyAttack(tokens: readonly string[]): fc.Arbitrary<Attack> {
-  const http = anyHttp(tokens);
+export function anyAttack(options: AttackOptions): fc.Arbitrary<Attack> {
+  const http = anyHttp(options);
   return fc.oneof(
-    { weight: 7, arbitrary: http.map((bytes) => ({ bytes, isHttp: true })) },
+    { weight: 4, arbitrary: http.map((bytes) => ({ bytes, isHttp: true })) },
+    { weight: 3, arbitrary: anyDeepHttp(options).map((bytes) => ({ bytes, isHttp: true })) },
     {
       weight: 2,
       arbitrary: fc.tuple(http, anyDamage).map(([bytes, damage]) => ({
@@ -369,9 +428,7 @@ export async function makeTokens(
     // What is no header any more would be another test.
     .map((token) => token.replace(/[^!-~]/g, "~"));
   return [
-    good,
-    good,
-    good,
+    ...Array.from({ length: count }, () => good),
     withBrokenSignature(good),
     unsigned({ alg: "none" }, { iss: ISSUER, aud: audience, exp: 4_000_000_000 }),
     `${base64url.encode("[".repeat(4000))}.e30.AAAA`,

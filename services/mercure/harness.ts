@@ -395,6 +395,17 @@ function headersOf({ token, headers }: RequestOptions): Record<string, string> {
 /** The settings that a hub of the tests has unless told otherwise. */
 const USUAL: Settings = { JWT_ISSUER: ISSUER, JWT_KEY: KEY };
 
+/** A hub that knows no issuer, and that says nothing by itself. */
+export const OPEN: Settings = { JWT_ISSUER: "", JWT_KEY: "", HEARTBEAT: "0" };
+
+/** A hub whose limits are low enough to run into. */
+export const SMALL: Settings = {
+  MAX_BODY: "4KiB",
+  MAX_TOPICS: "3",
+  MAX_MATCHERS: "2",
+  MAX_MATCHER_LENGTH: "100",
+};
+
 /** The hubs of a run. Disposing it ends them all. */
 export class Hubs implements AsyncDisposable {
   readonly #shared = new Map<string, Promise<Hub>>();

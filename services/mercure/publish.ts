@@ -11,8 +11,10 @@ import {
   type Fields,
   HUB_PATH,
   type Hubs,
+  OPEN,
   request,
   type RequestOptions,
+  SMALL,
   type Suite,
   unique,
 } from "./harness.ts";
@@ -352,7 +354,7 @@ export function register({ requirement, reference }: Suite): void {
 
   requirement(56, async (hubs, t) => {
     await t.step("as the settings say", async () => {
-      const hub = await hubs.open({ MAX_BODY: "4KiB", MAX_TOPICS: "3" });
+      const hub = await hubs.open(SMALL);
       const topic = unique();
       const form = `${encode({ topic })}&data=`;
       await using stream = await hub.subscribe({ match: topic });
@@ -486,7 +488,7 @@ export function register({ requirement, reference }: Suite): void {
   });
 
   reference("Publish", "without an issuer nobody can publish: 405", async (hubs) => {
-    const hub = await hubs.open({ JWT_ISSUER: "", JWT_KEY: "" });
+    const hub = await hubs.open(OPEN);
     for (const token of [null, await hub.token({ publish: ["*"] })]) {
       const answer = await hub.publish({ topic: unique() }, { token });
       assertStatus(answer, 405, "publishing");

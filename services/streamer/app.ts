@@ -11,7 +11,7 @@ import type { Grants } from "../lib/mercure/authorization.ts";
 import type { JsonValue } from "../lib/mercure/authorization_details.ts";
 import { hubCors } from "../lib/mercure/hub_cors.ts";
 import type { HubUrl } from "../lib/mercure/hub_url.ts";
-import { servePublish } from "../lib/mercure/publish.ts";
+import { FORM_TYPE, servePublish } from "../lib/mercure/publish.ts";
 import { escapeAttribute, listFiles, readPage, serveFiles, servePage } from "../lib/pages.ts";
 import { encodePreamble, STREAM_HEADERS } from "../lib/sse.ts";
 import { Admission } from "./admission.ts";
@@ -53,7 +53,9 @@ export async function createStreamer(options: StreamerOptions): Promise<App> {
 
   await serveHubPage(app, hubUrl);
   servePublish(app, { channel, access, hubUrl, limits: config });
-  serveMetadata(app, { config, hasSubscriptions: presence !== undefined, access, hubUrl });
+  if (access.authorization.configured) {
+    serveMetadata(app, { config, hasSubscriptions: presence !== undefined, access, hubUrl });
+  }
   if (presence !== undefined) serveSubscriptions(app, { access, hubUrl, hub, presence });
 
   const open = createSubscribeHandler(options);
@@ -115,6 +117,7 @@ function createSubscribeHandler(options: StreamerOptions) {
       throw new ProblemError(400, "A subscription needs a matcher, such as ?match=… or ?match_urlpattern=…");
     }
     for (const [name, value] of Object.entries(STREAM_HEADERS)) c.header(name, value);
+    c.header("Accept-Query", FORM_TYPE);
     // Hono runs this for HEAD too, where a stream would have no reader.
     if (c.req.method === "HEAD") return c.body(null);
 
@@ -162,11 +165,11 @@ function closesAt(grants: Grants | undefined, maxLifeMs: number): number {
   return Math.min(expiry, Date.now() + life);
 }
 
-/** The payload of the first grant that covers the matcher as if it were a topic, if that one has any. */
+/** The payload of the first grant that covers the matcher as if it were a topic, or that of a whole 0.x token. */
 function payloadFor({ pattern }: Matcher, grants: Grants | undefined): JsonValue | undefined {
   const topic = new Topic(pattern);
-  return grants?.subscribe.find(({ matchers }) => matchers.some((matcher) => matcher.matches(topic)))
-    ?.payload;
+  const grant = grants?.subscribe.find(({ matchers }) => matchers.some((matcher) => matcher.matches(topic)));
+  return grant?.payload ?? grants?.payload;
 }
 
 /**

@@ -8,14 +8,12 @@
  */
 import { createHash } from "node:crypto";
 import { compactVerify, decodeJwt, decodeProtectedHeader } from "jose";
-import type { Matcher } from "../matcher.ts";
 import {
   InvalidDetailsError,
   isObject,
   legacyClaimOf,
   parseAuthorizationDetails,
   parseLegacyClaim,
-  type SubscribeGrant,
   type TopicGrants,
 } from "./authorization_details.ts";
 import { DEVELOPMENT_ISSUER, type Issuer, type KeySource } from "./issuers.ts";
@@ -28,9 +26,7 @@ export type { SubscribeGrant } from "./authorization_details.ts";
 export type Role = "publish" | "subscribe";
 
 /** What a token allows, and until when. */
-export interface Grants {
-  readonly publish: readonly Matcher[];
-  readonly subscribe: readonly SubscribeGrant[];
+export interface Grants extends TopicGrants {
   /** Milliseconds since 1970; only 0.x tokens may be without. */
   readonly expiresAt: number | undefined;
   /** Whether they come from the claim of a 0.x token. */

@@ -32,6 +32,8 @@ export interface TopicGrants {
   readonly publish: readonly Matcher[];
   /** In the order of the token. */
   readonly subscribe: readonly SubscribeGrant[];
+  /** What 0.x tokens have the hub tell of the subscriptions for which no grant has a payload of its own. */
+  readonly payload?: JsonValue;
 }
 
 export interface DetailOptions extends MatcherOptions {
@@ -136,10 +138,14 @@ export function parseLegacyClaim(claim: unknown, options: MatcherOptions): Topic
   const subscribe = selectorsOf(claim.subscribe, "mercure.subscribe").map((entry, index) => {
     const matcher = parseSelector(entry, `mercure.subscribe[${index}]`, options);
     const own = isObject(entry) ? entry.payload : undefined;
-    const payload = own ?? claim.payload ?? undefined;
-    return { matchers: [matcher], ...(payload !== undefined && { payload }) };
+    return { matchers: [matcher], ...(isGiven(own) && { payload: own }) };
   });
-  return { publish, subscribe };
+  return { publish, subscribe, ...(isGiven(claim.payload) && { payload: claim.payload }) };
+}
+
+/** Encoders of other languages write what is not there as null. */
+function isGiven(value: JsonValue | undefined): value is JsonValue {
+  return value !== undefined && value !== null;
 }
 
 function selectorsOf(value: unknown, place: string): readonly unknown[] {

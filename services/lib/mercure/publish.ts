@@ -86,17 +86,17 @@ async function readUpdate(c: Context, { access, hubUrl, limits }: PublishRouteOp
   return update;
 }
 
+/** A media type. Source: RFC 9110, section 8.3.1. */
+const MEDIA_TYPE = /^[\w!#$%&'*+\-.^`|~]+\/[\w!#$%&'*+\-.^`|~]+$/;
+
 /**
  * @param contentType of the request.
  * @throws {ProblemError} when it is not that of a form.
  */
 export function requireForm(contentType: string | undefined): void {
-  if (contentType === undefined) {
-    throw new ProblemError(400, `The body has no Content-Type: it must be ${FORM_TYPE}`);
-  }
-  const [type = ""] = contentType.split(";", 1);
-  if (type.trim().toLowerCase() === FORM_TYPE) return;
-  throw new ProblemError(415, `The Content-Type must be ${FORM_TYPE}`);
+  const type = contentType?.split(";", 1)[0]?.trim() ?? "";
+  if (type.toLowerCase() === FORM_TYPE) return;
+  throw new ProblemError(MEDIA_TYPE.test(type) ? 415 : 400, `The Content-Type must be ${FORM_TYPE}`);
 }
 
 /** The update that a form describes. Names that mean nothing are passed over; of a repeated one the first counts. */
