@@ -48,12 +48,13 @@ function collectCases(): Case[] {
   return cases;
 }
 
-/** Whether the words after `--` on the command line want this case: numbers, ranges and names of sections. */
-function isWanted({ requirement, section }: Case): boolean {
+/** Whether the words after `--` on the command line want this case: numbers, ranges, sections, parts of names. */
+function isWanted({ requirement, section, name }: Case): boolean {
   return Deno.args.length === 0 || Deno.args.some((word) => {
     const [first, last = first] = word.split("-").map(Number);
     const number = requirement?.number ?? 0;
-    return word === section || first! <= number && number <= last!;
+    const isNumber = !Number.isNaN(first);
+    return isNumber ? first! <= number && number <= last! : word === section || name.includes(word);
   });
 }
 

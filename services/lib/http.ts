@@ -30,6 +30,10 @@ export function createApp({ log, ready }: AppOptions): App {
     xFrameOptions: "DENY",
     referrerPolicy: "no-referrer",
   }));
+  // Whatever is made of the address of a request later needs one.
+  app.use((c, next) =>
+    URL.canParse(c.req.url) ? next() : Promise.resolve(problem(c, 400, "The Host of the request is none"))
+  );
   app.use(methodNotAllowed({
     app,
     onMethodNotAllowed: (c, methods) =>

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { Browser, Page } from "playwright-core";
 import { launchBrowser, openPage, type WatchedPage } from "../lib/testing/browser.ts";
-import { eventually } from "../lib/testing/deadline.ts";
+import { eventually, within } from "../lib/testing/deadline.ts";
 import { type Fields, type Hub, HUB_PATH, Hubs, type Settings, unique } from "./harness.ts";
 
 /** The usual name has a prefix that browsers keep for HTTPS. */
@@ -212,7 +212,8 @@ async function outlivesStreams(hub: Hub, browser: Browser): Promise<void> {
   await openStream(page, "all", hub.urlOf({ match: topic }));
   const ids: string[] = [];
   await eventually("the stream reconnects three times", async () => {
-    ids.push(await hub.publishOk(privately(topic)));
+    // Browsers send back such ids as UTF-8.
+    ids.push(await hub.publishOk({ topic, private: "on", id: `é日🐇/${topic}/${ids.length}` }));
     return (await look(page, "all")).opened >= 4;
   });
   assert.deepEqual(await drain(hub, page, "all", topic), ids);
@@ -222,16 +223,29 @@ async function comesBack(hub: Hub, browser: Browser): Promise<void> {
   await using opened = await openHubPage(browser, hub);
   const { page } = opened;
   const topic = unique();
+  const url = hub.urlOf({ match: topic, attempt: "second" });
+  // The time that the hub says, which is too long for a test, and how the test makes it shorter.
+  const told = Promise.withResolvers<number>();
+  await page.route(url, async (route) => {
+    const response = await route.fetch();
+    const body = await response.text();
+    told.resolve(Number(/^retry: (\d+)$/m.exec(body)?.[1]));
+    await route.fulfill({ response, body: body.replace(/^retry: \d+$/m, "retry: 1000") });
+  }, { times: 1 });
   await openStream(page, "first", hub.urlOf({ match: topic }));
-  await open(page, "second", hub.urlOf({ match: topic }));
-  const turnedAway = await sees(page, "second", "is turned away", ({ errors }) => errors > 0);
-  assert.equal(turnedAway.readyState, 0);
+  await open(page, "second", url);
+  const retryMs = await within("the answer to the second stream", told.promise);
+  assert.ok(retryMs >= 5000 && retryMs <= 15_000, `it is to come back after ${retryMs} ms`);
   await hub.publishOk({ topic });
   await sees(page, "first", "goes on", ({ ids }) => ids.length === 1);
   await close(page, "first");
-  // It was told to wait for 5 to 15 seconds.
-  await sees(page, "second", "is open", ({ readyState }) => readyState === 1);
-  assert.deepEqual(await drain(hub, page, "second", topic), []);
+  // If the hub has not seen that the first one is gone when it comes back, it is turned away once more.
+  await eventually("the second stream is open and gets an update", async () => {
+    await hub.publishOk({ topic });
+    const { opened, errors, ids } = await look(page, "second");
+    assert.ok(opened === errors || opened === errors + 1, "it was refused");
+    return ids.length > 0;
+  });
 }
 
 async function givesUp(hub: Hub, browser: Browser): Promise<void> {

@@ -16,7 +16,7 @@
  * - `await stream.drain(topic)` returns what has come since the last time, up to a marker that it publishes on the
  *   topic: so a test proves that something was not delivered, and never sleeps.
  *
- * Only some of them: `deno test -P --no-check services/mercure_test.ts -- 13 60-99 Publish`
+ * Only some of them: `deno test -P --no-check services/mercure_test.ts -- 13 60-99 Publish Host`
  */
 import assert from "node:assert/strict";
 import { type JWTPayload, SignJWT } from "jose";

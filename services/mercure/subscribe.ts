@@ -813,10 +813,10 @@ export function register({ requirement, reference }: Suite): void {
     },
   );
 
-  reference("Subscribe", "a Host that is none, or is missing → 400", async (hubs) => {
+  reference("Subscribe", "a Host that is none → 400", async (hubs) => {
     const hub = await hubs.open();
     const { hostname, port } = new URL(hub.url);
-    for (const header of ["Host: a b\r\n", "Host: [bad\r\n", "Host: a:b:c\r\n", ""]) {
+    for (const header of ["Host: a b\r\n", "Host: [bad\r\n", "Host: a:b:c\r\n"]) {
       using connection = await Deno.connect({ hostname, port: Number(port) });
       const head = `GET ${HUB_PATH}?match_urlpattern=/x HTTP/1.1\r\n${header}\r\n`;
       await connection.write(new TextEncoder().encode(head));

@@ -13,6 +13,7 @@ import { hubCors } from "../lib/mercure/hub_cors.ts";
 import type { HubUrl } from "../lib/mercure/hub_url.ts";
 import { FORM_TYPE, servePublish } from "../lib/mercure/publish.ts";
 import { escapeAttribute, listFiles, readPage, serveFiles, servePage } from "../lib/pages.ts";
+import { aborted } from "../lib/shutdown.ts";
 import { encodePreamble, STREAM_HEADERS } from "../lib/sse.ts";
 import { Admission } from "./admission.ts";
 import type { Config } from "./config.ts";
@@ -127,27 +128,24 @@ function createSubscribeHandler(options: StreamerOptions) {
       subscriptions: matchers.length,
     });
     if (leave === undefined) return turnAway(c, config.overload);
-    const ends = [leave];
-    const { stream, lastEventId } = await subscribe({
+    const { stream, lastEventId, ended } = await subscribe({
       view: new View(matchers, grants?.subscribe.flatMap((grant) => grant.matchers) ?? []),
       lastEventId: readLastEventId(c, fields),
       signals: fields.some(({ name, value }) => name === "signals" && value === "1"),
       closesAt: closesAt(grants, config.maxStreamLife),
-      onEnded: () => ends.forEach((end) => end()),
-    }, { hub, history, channel, log });
+    }, { hub, history, channel, log }).catch((error) => {
+      leave();
+      throw error;
+    });
+    aborted(ended).then(leave);
     if (presence !== undefined) {
       const subscriber = `urn:uuid:${crypto.randomUUID()}`;
-      ends.push(
-        presence.begin(
-          matchers.map((matcher) =>
-            subscriptionOf(matcher, {
-              hubPath: hubUrl.path,
-              subscriber,
-              payload: payloadFor(matcher, grants),
-            })
-          ),
+      const end = presence.begin(
+        matchers.map((matcher) =>
+          subscriptionOf(matcher, { hubPath: hubUrl.path, subscriber, payload: payloadFor(matcher, grants) })
         ),
       );
+      aborted(ended).then(end);
     }
     if (lastEventId !== undefined) {
       c.header("Mercure-Last-Event-ID", toHeader(lastEventId));

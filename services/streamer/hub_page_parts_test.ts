@@ -5,8 +5,9 @@ import { formatDuration } from "../../static/hub/duration.js";
 import { ENTRIES_MAX, EntryBuffer } from "../../static/hub/entry_buffer.js";
 import { readCursor } from "../../static/hub/link.js";
 import { cut, prettify } from "../../static/hub/pretty.js";
-import { explainRefusal, isPassing, noAnswer, readRefusal } from "../../static/hub/refusal.js";
+import { explainRefusal, isPassing } from "../../static/hub/refusal.js";
 import { readSubscription, SubscriptionList } from "../../static/hub/subscription_list.js";
+import { noAnswer, readRefusal } from "../../static/logger/refusal.js";
 
 Deno.test("formatDuration() says the two greatest units", () => {
   const seconds = [-1, 0, 0.4, 59.6, 60, 843, 3_600, 3_661, 90_061, 172_800];

@@ -43,8 +43,6 @@ export interface SubscribeRequest {
   readonly lastEventId?: string | undefined;
   /** When the stream has to be over, in milliseconds since 1970. */
   readonly closesAt?: number | undefined;
-  /** Called once when the stream is over, whichever side ended it. */
-  readonly onEnded?: () => void;
   /** Whether it wants the hub's own events. */
   readonly signals: boolean;
 }
@@ -56,6 +54,8 @@ export interface Subscription {
    * knows it. Undefined when none was asked for, or when the channel could not be asked in time.
    */
   readonly lastEventId: string | undefined;
+  /** Aborts when the stream is over, whichever side ended it. */
+  readonly ended: AbortSignal;
 }
 
 /** Opens a stream of what a client may see after an update. An unreachable channel does not keep it from opening. */
@@ -79,16 +79,14 @@ export async function subscribe(request: SubscribeRequest, options: SubscribeOpt
     view,
     closesAt: request.closesAt,
     signals,
-    onEnded: (subscriber) => {
-      hub.remove(subscriber);
-      request.onEnded?.();
-    },
+    onEnded: (subscriber) => hub.remove(subscriber),
     onRoom: (subscriber) => catchUp(subscriber, options),
   });
   hub.add(subscriber);
   if (place === "live") hub.goLive(subscriber);
   return {
     stream: subscriber.stream,
+    ended: subscriber.ended,
     lastEventId: place === undefined ? undefined : isUnknown ? "earliest" : lastEventId,
   };
 }

@@ -6,10 +6,11 @@
  * @module
  */
 
+import { noAnswer, readRefusal } from "../logger/refusal.js";
 import { publicationFields, publishCommand, readTopics } from "./commands.js";
 import { find, setText } from "./dom.js";
 import { showNotice } from "./notice.js";
-import { explainRefusal, noAnswer, readRefusal } from "./refusal.js";
+import { explainRefusal } from "./refusal.js";
 
 /** @typedef {import("./commands.js").Publication} Publication */
 /** @typedef {import("./notice.js").NoticeText} NoticeText */
@@ -111,7 +112,7 @@ export class PublishView {
   }
 
   /**
-   * @param {import("./refusal.js").Refusal} refusal
+   * @param {import("../logger/refusal.js").Refusal} refusal
    * @param {string} token
    * @returns {NoticeText}
    */

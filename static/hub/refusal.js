@@ -1,21 +1,12 @@
 // @ts-check
 /**
- * Reads an answer that is not the one hoped for, and says in words what it means and what to do about it.
+ * Says in words what a refusal means, and what to do about it.
  *
  * @module
  */
 
-import { parseObject } from "../logger/json.js";
-
+/** @typedef {import("../logger/refusal.js").Refusal} Refusal */
 /** @typedef {"subscribe" | "publish" | "subscriptions"} Action */
-
-/**
- * @typedef {object} Refusal
- * @property {number} status 0 when there was no answer at all.
- * @property {string} detail What the hub says, "" when it says nothing.
- * @property {string} requestId What the log of the streamer knows the request by; "" when the answer has none.
- * @property {number} retryAfterMs What the hub asks to wait; 0 when it does not ask.
- */
 
 /**
  * @typedef {object} Explanation Text in which code stands between backticks.
@@ -23,33 +14,7 @@ import { parseObject } from "../logger/json.js";
  * @property {string[]} advice
  */
 
-/** Problem details are text of whoever answered; a page of it would hide the page. */
-const DETAIL_CHARACTERS_MAX = 300;
-
 export const TOKEN_COMMAND = "deno task token --publish '*' --subscribe '*'";
-
-/**
- * @param {Response} response
- * @returns {Promise<Refusal>}
- */
-export async function readRefusal(response) {
-  const seconds = Number(response.headers.get("Retry-After"));
-  return {
-    status: response.status,
-    detail: await readDetail(response),
-    requestId: response.headers.get("X-Request-Id") ?? "",
-    retryAfterMs: Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : 0,
-  };
-}
-
-/**
- * `fetch` hides the cause (refused, no route, CORS, CSP) from the page on purpose.
- *
- * @returns {Refusal}
- */
-export function noAnswer() {
-  return { status: 0, detail: "", requestId: "", retryAfterMs: 0 };
-}
 
 /**
  * Whether the same request may succeed later. Any other refusal says that the request itself must change.
@@ -164,22 +129,3 @@ const NEEDS_GRANT = {
   publish: "It is valid, but must have a `publish` grant for each of the topics.",
   subscriptions: "It is valid, but needs a `subscribe` grant that matches `{path}`; `*` does.",
 };
-
-/**
- * Our services explain an error as RFC 9457 problem details; a proxy in between sends HTML, which is no use here.
- *
- * @param {Response} response
- */
-async function readDetail(response) {
-  try {
-    if (!response.headers.get("Content-Type")?.startsWith("application/problem+json")) {
-      await response.body?.cancel();
-      return "";
-    }
-    const { detail } = parseObject(await response.text());
-    return typeof detail === "string" ? detail.slice(0, DETAIL_CHARACTERS_MAX) : "";
-  } catch {
-    // The connection broke within the body; the status says enough.
-    return "";
-  }
-}

@@ -267,7 +267,7 @@ export class SubscribeView {
   }
 
   /**
-   * @param {import("./refusal.js").Refusal} refusal
+   * @param {import("../logger/refusal.js").Refusal} refusal
    * @returns {NoticeText}
    */
   #noticeForRefusal(refusal) {

@@ -7,6 +7,7 @@
  */
 
 import { FlushTimer } from "../logger/flush_timer.js";
+import { noAnswer, readRefusal } from "../logger/refusal.js";
 import { toUpdate } from "../logger/update.js";
 import { clone, find, setText } from "./dom.js";
 import { HubStream } from "./hub_stream.js";
@@ -14,11 +15,11 @@ import { readCursor } from "./link.js";
 import { streamUrl } from "./matchers.js";
 import { showNotice } from "./notice.js";
 import { cut } from "./pretty.js";
-import { explainRefusal, noAnswer, readRefusal } from "./refusal.js";
+import { explainRefusal } from "./refusal.js";
 import { SubscriptionList } from "./subscription_list.js";
 
 /** @typedef {import("./hub_stream.js").StreamState} StreamState */
-/** @typedef {import("./refusal.js").Refusal} Refusal */
+/** @typedef {import("../logger/refusal.js").Refusal} Refusal */
 /** @typedef {import("./subscription_list.js").Listed} Listed */
 
 const CELL_CHARACTERS_MAX = 500;

@@ -6,91 +6,74 @@
  * @module
  */
 
-/** Problem details are text of the server; a page of it would hide the page. */
-const DETAIL_CHARACTERS_MAX = 200;
+import { noAnswer, readRefusal } from "./refusal.js";
+
+/** @typedef {import("./refusal.js").Refusal} Refusal */
+
+/**
+ * @typedef {object} StreamRequest
+ * @property {URL} url
+ * @property {string} [token] "" or none when there is none.
+ * @property {string} lastEventId What to go on after; "" for what comes from now on.
+ */
 
 /** The stream could not be opened. The message is a sentence to show. */
 export class OpenError extends Error {
   /**
    * @param {string} message
-   * @param {number} retryAfterMs The time that the server asks us to wait, or 0.
+   * @param {Refusal} refusal
    */
-  constructor(message, retryAfterMs = 0) {
+  constructor(message, refusal) {
     super(message);
-    this.retryAfterMs = retryAfterMs;
+    this.refusal = refusal;
   }
 }
 
 /**
- * @param {URL} url
- * @param {string} lastEventId
- * @param {AbortSignal} signal
+ * @param {StreamRequest} request
+ * @param {AbortSignal} signal Ends the stream, too.
  * @returns {Promise<ReadableStream<Uint8Array<ArrayBuffer>>>}
  */
-export async function openStream(url, lastEventId, signal) {
-  const response = await request(url, lastEventId, signal);
-  if (response.status !== 200) {
-    throw new OpenError(await describeRefusal(response), readRetryAfterMs(response));
-  }
+export async function openStream(request, signal) {
+  const response = await ask(request, signal);
   const type = response.headers.get("Content-Type") ?? "no content type";
-  if (!type.startsWith("text/event-stream") || response.body === null) {
-    await response.body?.cancel();
-    throw new OpenError(`The address of the stream answers with ${type}, which is no event stream.`);
+  if (response.status === 200 && type.startsWith("text/event-stream") && response.body !== null) {
+    return response.body;
   }
-  return response.body;
+  const refusal = await readRefusal(response);
+  throw new OpenError(describe(refusal, response.statusText, type), refusal);
 }
 
 /**
- * @param {URL} url
- * @param {string} lastEventId
+ * @param {StreamRequest} request
  * @param {AbortSignal} signal
  */
-async function request(url, lastEventId, signal) {
+async function ask({ url, token = "", lastEventId }, signal) {
   const address = new URL(url);
-  address.searchParams.set("last_event_id", lastEventId);
+  if (lastEventId !== "") address.searchParams.set("last_event_id", lastEventId);
   address.searchParams.set("signals", "1");
   try {
     return await fetch(address, {
-      headers: { Accept: "text/event-stream" },
+      headers: {
+        Accept: "text/event-stream",
+        ...(token === "" ? {} : { Authorization: `Bearer ${token}` }),
+      },
       cache: "no-store",
       credentials: "omit",
       signal,
     });
   } catch {
-    // fetch hides the cause (refused, no route, CORS, CSP) from the page on purpose: there is no more to say.
-    throw new OpenError(`${address.host} cannot be reached.`);
+    throw new OpenError(`${address.host} cannot be reached.`, noAnswer());
   }
-}
-
-/** @param {Response} response */
-async function describeRefusal(response) {
-  const answer = `The server answers ${response.status} ${response.statusText}`.trim();
-  const detail = await readProblemDetail(response);
-  return detail === "" ? `${answer}.` : `${answer}: ${detail}`;
 }
 
 /**
- * Our services explain an error as RFC 9457 problem details; a proxy in between sends HTML, which is no use here.
- *
- * @param {Response} response
+ * @param {Refusal} refusal
+ * @param {string} statusText
+ * @param {string} type
  */
-async function readProblemDetail(response) {
-  if (!response.headers.get("Content-Type")?.startsWith("application/problem+json")) {
-    await response.body?.cancel();
-    return "";
-  }
-  try {
-    const { detail, title } = await response.json();
-    const text = detail ?? title;
-    return typeof text === "string" ? text.slice(0, DETAIL_CHARACTERS_MAX) : "";
-  } catch {
-    // A body that is not what its type says adds nothing to the status.
-    return "";
-  }
-}
-
-/** @param {Response} response */
-function readRetryAfterMs(response) {
-  const seconds = Number(response.headers.get("Retry-After"));
-  return Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : 0;
+function describe({ status, detail }, statusText, type) {
+  if (status === 200) return `The address of the stream answers with ${type}, which is no event stream.`;
+  const answer = `The server answers ${status} ${statusText}`.trim();
+  return detail === "" ? `${answer}.` : `${answer}: ${detail}`;
 }

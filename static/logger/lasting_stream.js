@@ -1,0 +1,211 @@
+// @ts-check
+/// <reference lib="dom" />
+/**
+ * Keeps one event stream going for as long as it is wanted: connects, notices a dead connection, waits, and resumes
+ * after the last event that it has seen. It hands over each update's event once, and says where updates are
+ * missing. What a page shows of this is the page's to know.
+ *
+ * Why not `EventSource`: it hands over named events only to listeners for these names, and any type may come; it
+ * gives up for ever on an answer other than 200, and hides why; it cannot send a token; and it hides the heartbeat
+ * comments that show a dead connection.
+ *
+ * @module
+ */
+
+import { Backoff } from "./backoff.js";
+import { EventStreamParser } from "./event_stream.js";
+import { OpenError, openStream } from "./open_stream.js";
+import { SeenIds } from "./seen_ids.js";
+import { readSignal } from "./signal.js";
+
+/** @typedef {import("./event_stream.js").StreamEvent} StreamEvent */
+/** @typedef {import("./open_stream.js").StreamRequest} StreamRequest */
+
+/**
+ * @typedef {object} Wait Why there is no connection, and when the next attempt starts.
+ * @property {OpenError | "ended" | "broken" | "offline"} cause
+ * @property {number} openMs How long the connection had been open; 0 when it was cut off by "offline" or never open.
+ * @property {number} retryAt In ms of the epoch.
+ */
+
+/**
+ * @typedef {object} LastingStreamHandlers
+ * @property {(event: StreamEvent) => void} onEvent
+ * @property {(reason: string) => void} onGap The server could not go on where the stream had ended.
+ * @property {() => void} onConnecting
+ * @property {(since: number) => void} onOpen In ms of the epoch.
+ * @property {(wait: Wait) => void} onWait May close the stream, where to try again is no use.
+ */
+
+/** The server sends a comment or a heartbeat at least every 15 s; two missed ones and some slack mean a dead connection. */
+const SILENCE_MS_MAX = 40_000;
+const WATCH_EVERY_MS = 5_000;
+/** A computer that wakes up gives its connection one heartbeat's time before it counts as dead. */
+const WAKE_GRACE_MS = 16_000;
+/** A connection that lasted this long was a good one: the back-off starts anew. */
+const STABLE_MS = 10_000;
+
+export class LastingStream {
+  #handlers;
+  #backoff = new Backoff();
+  #seenIds = new SeenIds();
+  /** @type {StreamRequest | undefined} What is asked for, as long as a stream is wanted. */
+  #request;
+  #lastEventId = "";
+  #hasOpened = false;
+  /** @type {AbortController | undefined} The attempt that counts; one that was replaced has nothing more to say. */
+  #current;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #retryTimer;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #watchTimer;
+  #watchedAt = 0;
+  #heardAt = 0;
+
+  /**
+   * It follows the life of the page from now on.
+   *
+   * @param {LastingStreamHandlers} handlers
+   */
+  constructor(handlers) {
+    this.#handlers = handlers;
+    addEventListener("online", () => this.retryNow());
+    // A dead connection would take the watchdog 40 s to notice.
+    addEventListener("offline", () => {
+      if (this.#current !== undefined) this.#retryLater("offline", 0);
+    });
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") this.retryNow();
+    });
+    // A page in the back/forward cache must not hold a connection; when it comes back it resumes.
+    addEventListener("pagehide", () => this.#disconnect());
+    addEventListener("pageshow", (event) => {
+      if (event.persisted) this.#connect();
+    });
+  }
+
+  /**
+   * Opens a stream, instead of the one before.
+   *
+   * @param {StreamRequest} request
+   */
+  open(request) {
+    this.#request = request;
+    this.#lastEventId = request.lastEventId;
+    this.#hasOpened = false;
+    this.#seenIds = new SeenIds();
+    this.#backoff = new Backoff();
+    this.#connect();
+  }
+
+  close() {
+    this.#disconnect();
+    this.#request = undefined;
+  }
+
+  /** Ends the wait for the next attempt, if there is one. */
+  retryNow() {
+    if (this.#retryTimer !== undefined) this.#connect();
+  }
+
+  async #connect() {
+    if (this.#request === undefined) return;
+    this.#disconnect();
+    const attempt = new AbortController();
+    this.#current = attempt;
+    this.#watch();
+    this.#handlers.onConnecting();
+
+    /** @type {number | undefined} */
+    let openedAt;
+    /** @type {Wait["cause"]} */
+    let cause = "ended";
+    try {
+      const body = await openStream({ ...this.#request, lastEventId: this.#lastEventId }, attempt.signal);
+      openedAt = Date.now();
+      if (this.#current === attempt) this.#enterOpen(openedAt);
+      await this.#read(body, attempt);
+    } catch (error) {
+      // Otherwise the connection was cut, or an event is too large to be one.
+      cause = error instanceof OpenError ? error : "broken";
+    }
+    if (this.#current === attempt) {
+      this.#retryLater(cause, openedAt === undefined ? 0 : Date.now() - openedAt);
+    }
+  }
+
+  /** @param {number} now */
+  #enterOpen(now) {
+    if (this.#hasOpened && this.#lastEventId === "") {
+      this.#handlers.onGap("no update had come yet, so there was no id to go on after");
+    }
+    this.#hasOpened = true;
+    this.#handlers.onOpen(now);
+  }
+
+  /**
+   * @param {ReadableStream<Uint8Array<ArrayBuffer>>} body
+   * @param {AbortController} attempt
+   */
+  async #read(body, attempt) {
+    // The parser takes off the byte order mark: some decoders do so at the beginning of any chunk.
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    const parser = new EventStreamParser({
+      onEvent: (event) => this.#deliver(event),
+      onLastEventId: (id) => this.#lastEventId = id || this.#lastEventId,
+      onRetry: (ms) => this.#backoff.baseMs = ms,
+    });
+    const reader = body.getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done || this.#current !== attempt) return;
+      this.#heardAt = Date.now();
+      parser.feed(decoder.decode(value, { stream: true }));
+    }
+  }
+
+  /** @param {StreamEvent} event */
+  #deliver(event) {
+    const signal = readSignal(event);
+    if (signal !== undefined) {
+      // The others are signs of life, and have done their work by coming.
+      if (signal.type === "gap") this.#handlers.onGap(signal.reason);
+      return;
+    }
+    if (event.id === "" || this.#seenIds.add(event.id)) this.#handlers.onEvent(event);
+  }
+
+  /**
+   * @param {Wait["cause"]} cause
+   * @param {number} openMs
+   */
+  #retryLater(cause, openMs) {
+    this.#disconnect();
+    if (openMs >= STABLE_MS) this.#backoff.reset();
+    const delayMs = this.#backoff.next(cause instanceof OpenError ? cause.refusal.retryAfterMs : 0);
+    this.#retryTimer = setTimeout(() => this.#connect(), delayMs);
+    this.#handlers.onWait({ cause, openMs, retryAt: Date.now() + delayMs });
+  }
+
+  #disconnect() {
+    clearTimeout(this.#retryTimer);
+    clearInterval(this.#watchTimer);
+    this.#retryTimer = undefined;
+    const attempt = this.#current;
+    this.#current = undefined;
+    attempt?.abort();
+  }
+
+  #watch() {
+    this.#heardAt = this.#watchedAt = Date.now();
+    this.#watchTimer = setInterval(() => this.#checkSilence(), WATCH_EVERY_MS);
+  }
+
+  #checkSilence() {
+    const now = Date.now();
+    const slept = now - this.#watchedAt > 2 * WATCH_EVERY_MS;
+    this.#watchedAt = now;
+    if (slept) this.#heardAt = Math.max(this.#heardAt, now - SILENCE_MS_MAX + WAKE_GRACE_MS);
+    if (now - this.#heardAt > SILENCE_MS_MAX) this.#connect();
+  }
+}
