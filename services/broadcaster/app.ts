@@ -1,8 +1,7 @@
 /** The HTTP side of the broadcaster: the tracking page, and what it reports. */
-import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
 import type { Channel } from "../lib/channel.ts";
-import { type App, createApp, problem } from "../lib/http.ts";
+import { type App, createApp, problem, readBody } from "../lib/http.ts";
 import { publishOptionsFor } from "../lib/idempotency.ts";
 import type { Log } from "../lib/log.ts";
 import type { Access } from "../lib/mercure/access.ts";
@@ -48,11 +47,8 @@ export async function createBroadcaster(options: BroadcasterOptions): Promise<Ap
   );
   app.post(
     "/event/:type",
-    bodyLimit({
-      maxSize: MAX_BODY_BYTES,
-      onError: (c) => problem(c, 413, `A report has at most ${MAX_BODY_BYTES} bytes`),
-    }),
     async (c) => {
+      await readBody(c, MAX_BODY_BYTES);
       const update = trackingUpdate(c.req.param("type"));
       if (update === undefined) return problem(c, 404, "There is no tracking event of this type");
       await channel.publish(update, publishOptionsFor(c.req.header("Idempotency-Key"), update.topics[0]));

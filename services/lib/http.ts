@@ -4,6 +4,7 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import { requestId, type RequestIdVariables } from "hono/request-id";
 import { secureHeaders } from "hono/secure-headers";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { Buffer } from "node:buffer";
 import { STATUS_CODES } from "node:http";
 import { type ChannelStatus, ChannelUnavailableError } from "./channel.ts";
 import { bracketed } from "./env.ts";
@@ -70,6 +71,31 @@ export class ProblemError extends Error {
     this.status = status;
     this.headers = headers;
   }
+}
+
+/**
+ * Reads the body of a request, and no more of it than is allowed.
+ *
+ * @param maxSize in bytes.
+ * @throws {ProblemError} when it is larger, or breaks off.
+ */
+export async function readBody(c: Context, maxSize: number): Promise<Uint8Array> {
+  const tooLarge = new ProblemError(413, `The body has more than ${maxSize} bytes`);
+  if (Number(c.req.header("Content-Length") ?? 0) > maxSize) throw tooLarge;
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of c.req.raw.body ?? []) {
+      size += chunk.length;
+      if (size > maxSize) break;
+      chunks.push(chunk);
+    }
+  } catch {
+    // Whatever it says, the client has sent something else than a body, or has gone.
+    throw new ProblemError(400, "The body cannot be read to its end");
+  }
+  if (size > maxSize) throw tooLarge;
+  return Buffer.concat(chunks);
 }
 
 /** A problem document. Source: RFC 9457. The detail goes to strangers: no internals in it. */

@@ -36,16 +36,18 @@ export function encodeSignal(signal: Signal): Uint8Array<ArrayBuffer> {
 
 /**
  * What opens a stream: a comment, so that proxies and `onopen` see the stream at once, how long to wait before a
- * reconnection, and the id to come back with. An id without data is no event, but browsers remember it: a client
+ * reconnection, and the id to come back with, if any. An id without data is no event, but browsers remember it: one
  * that is cut off before its first event then misses nothing.
+ *
+ * Only the id has a blank line behind it: some clients take each blank line for an event.
  */
 export function encodePreamble(retryMs: number, id?: string): Uint8Array<ArrayBuffer> {
-  const fields = id === undefined ? "" : `id: ${id}\n`;
-  return encoder.encode(`:\nretry: ${Math.round(retryMs)}\n${fields}\n`);
+  const fields = id === undefined ? "" : `id: ${id}\n\n`;
+  return encoder.encode(`:\nretry: ${Math.round(retryMs)}\n${fields}`);
 }
 
 /** A comment, which keeps a silent connection from being cut; clients do not show it to the page. */
-export const HEARTBEAT: Uint8Array = encoder.encode(":\n\n");
+export const HEARTBEAT: Uint8Array = encoder.encode(":\n");
 
 /** The headers of a stream. */
 export const STREAM_HEADERS: Readonly<Record<string, string>> = {

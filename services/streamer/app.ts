@@ -1,6 +1,5 @@
 /** The HTTP side of the streamer: the hub of the Mercure protocol, and the page to try it. */
 import type { Context } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import type { Channel } from "../lib/channel.ts";
 import { clientAddress } from "../lib/client_address.ts";
 import { type App, createApp, problem, ProblemError } from "../lib/http.ts";
@@ -60,13 +59,9 @@ export async function createStreamer(options: StreamerOptions): Promise<App> {
   if (presence !== undefined) serveSubscriptions(app, { access, hubUrl, hub, presence });
 
   const open = createSubscribeHandler(options);
-  const query = bodyLimit({
-    maxSize: config.maxBody,
-    onError: (c) => problem(c, 413, `The body has more than ${config.maxBody} bytes`),
-  });
   const forHub = (c: Context) => open(c, []);
   app.get(hubUrl.path, forHub);
-  app.on("QUERY", hubUrl.path, query, forHub);
+  app.on("QUERY", hubUrl.path, forHub);
   // The stream of everything, for those who have no matchers of their own.
   const forAll = (c: Context) => {
     const { maxMatcherLength: maxLength } = config;
@@ -74,7 +69,7 @@ export async function createStreamer(options: StreamerOptions): Promise<App> {
   };
   for (const path of ["/events", "/events/"]) {
     app.get(path, forAll);
-    app.on("QUERY", path, query, forAll);
+    app.on("QUERY", path, forAll);
   }
   // A host that trims the path of a site asks for `/` where its users ask for `/events`.
   app.get("/", (c) => c.req.header("Accept")?.includes(EVENT_STREAM) ? forAll(c) : c.redirect("/hub/"));
@@ -106,7 +101,7 @@ function createSubscribeHandler(options: StreamerOptions) {
     if (grants === undefined && !config.anonymous) {
       throw access.refuse(c, "missing", "no token was presented, and ANONYMOUS is off");
     }
-    const fields = await readFields(c);
+    const fields = await readFields(c, config);
     const given = readMatchers(fields, {
       base: access.hubUrlFor(c),
       maxLength: config.maxMatcherLength,
@@ -128,10 +123,12 @@ function createSubscribeHandler(options: StreamerOptions) {
       subscriptions: matchers.length,
     });
     if (leave === undefined) return turnAway(c, config.overload);
+    const signals = fields.some(({ name, value }) => name === "signals" && value === "1");
     const { stream, lastEventId, ended } = await subscribe({
       view: new View(matchers, grants?.subscribe.flatMap((grant) => grant.matchers) ?? []),
       lastEventId: readLastEventId(c, fields),
-      signals: fields.some(({ name, value }) => name === "signals" && value === "1"),
+      signals,
+      remembersIds: signals || isEventSource(c),
       closesAt: closesAt(grants, config.maxStreamLife),
     }, { hub, history, channel, log }).catch((error) => {
       leave();
@@ -154,6 +151,14 @@ function createSubscribeHandler(options: StreamerOptions) {
     }
     return c.body(stream);
   };
+}
+
+/**
+ * Whether the client is a browser's own EventSource, by the header that its cache mode demands.
+ * Source: WHATWG HTML, section 9.2.2; WHATWG Fetch, "HTTP-network-or-cache fetch".
+ */
+function isEventSource(c: Context): boolean {
+  return c.req.header("Cache-Control") === "no-cache";
 }
 
 /** When a stream has to be over, in milliseconds since 1970. */

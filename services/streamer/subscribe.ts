@@ -41,6 +41,8 @@ export interface SubscribeRequest {
    * one is an id that nobody knows.
    */
   readonly lastEventId?: string | undefined;
+  /** Whether it remembers an id that comes without data; other clients may take that for an event. */
+  readonly remembersIds: boolean;
   /** When the stream has to be over, in milliseconds since 1970. */
   readonly closesAt?: number | undefined;
   /** Whether it wants the hub's own events. */
@@ -61,14 +63,14 @@ export interface Subscription {
 /** Opens a stream of what a client may see after an update. An unreachable channel does not keep it from opening. */
 export async function subscribe(request: SubscribeRequest, options: SubscribeOptions): Promise<Subscription> {
   const { hub } = options;
-  const { lastEventId, signals, view } = request;
+  const { lastEventId, signals, remembersIds, view } = request;
   const live: Place = "live";
   const [place, oldest] = await Promise.all([
     lastEventId === undefined ? live : inTime(() => locate(lastEventId, options)),
     signals ? inTime(() => oldestId(view, options)) : undefined,
   ]);
   // What comes after this id is what comes from now on, or was private and may be seen a second time.
-  const id = place === "live" ? hub.recent.lastPublicId : undefined;
+  const id = place === "live" && remembersIds ? hub.recent.lastPublicId : undefined;
   const frames = [encodePreamble(RECONNECT_MS + Math.random() * RECONNECT_JITTER_MS, id)];
   if (signals) frames.push(encodeSignal({ type: "hello", now: Date.now(), oldest: oldest ?? null }));
   const isUnknown = lastEventId !== undefined && place === "live";

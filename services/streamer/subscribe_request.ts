@@ -3,7 +3,7 @@
  * Source: draft-dunglas-mercure-08, "Subscription" and "Reconnection".
  */
 import type { Context } from "hono";
-import { ProblemError } from "../lib/http.ts";
+import { ProblemError, readBody } from "../lib/http.ts";
 import {
   InvalidMatcherError,
   type Matcher,
@@ -37,11 +37,14 @@ export interface MatchersOptions extends MatcherOptions {
 }
 
 /** The fields of the query component, and after them those of the body of a `QUERY`. */
-export async function readFields(c: Context): Promise<FormField[]> {
+export async function readFields(
+  c: Context,
+  { maxBody }: { readonly maxBody: number },
+): Promise<FormField[]> {
   const fields = parseQuery(c.req.url);
   if (c.req.method !== "QUERY") return fields;
   requireForm(c.req.header("Content-Type"));
-  return [...fields, ...parseForm(new Uint8Array(await c.req.arrayBuffer()))];
+  return [...fields, ...parseForm(await readBody(c, maxBody))];
 }
 
 /**

@@ -39,6 +39,8 @@ import {
 /** Reads are given up after as many milliseconds; whoever needs them repeats them. */
 const READ = { timeout: 5000 };
 const PROBE_INTERVAL_MS = 1000;
+/** Milliseconds between two probes while a socket waits for its first echo: until then nobody is ready. */
+const FIRST_PROBE_INTERVAL_MS = 100;
 /** Milliseconds without a sign of life after which the channel counts as unreachable: two probes lost, and some. */
 const SILENCE_MS = 2500;
 /** Milliseconds without an echo, while requests are answered, after which a subscriber's socket is made anew. */
@@ -84,7 +86,7 @@ export class ZeromqChannel implements Channel {
   readonly #keyPrefix = crypto.randomUUID();
   #keys = 0;
   readonly #nonce = crypto.randomUUID();
-  readonly #prober: ReturnType<typeof setInterval>;
+  #prober: ReturnType<typeof setTimeout> | undefined;
 
   constructor({ host, xpubPort, routerPort, curve, publishTimeoutMs = 2000 }: ZeromqChannelOptions) {
     this.#security = curve === undefined ? {} : {
@@ -96,7 +98,6 @@ export class ZeromqChannel implements Channel {
     const authority = bracketed(host);
     this.#xpubAddress = `tcp://${authority}:${xpubPort}`;
     this.#requests = new ZeromqRequests(`tcp://${authority}:${routerPort}`, this.#security);
-    this.#prober = setInterval(() => this.#probe(), PROBE_INTERVAL_MS);
     this.#probe();
   }
 
@@ -157,12 +158,15 @@ export class ZeromqChannel implements Channel {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort();
-    clearInterval(this.#prober);
+    clearTimeout(this.#prober);
     await this.#requests.close();
   }
 
-  /** Sends a probe. Whatever becomes of it: {@link status} goes by what came back. */
+  /** Sends a probe, and the next one in a while. Whatever becomes of it: {@link status} goes by what came back. */
   #probe(): void {
+    clearTimeout(this.#prober);
+    const isWaiting = this.#listeners.values().some(({ lastEcho }) => lastEcho === undefined);
+    this.#prober = setTimeout(() => this.#probe(), isWaiting ? FIRST_PROBE_INTERVAL_MS : PROBE_INTERVAL_MS);
     this.#requests.request({ verb: "probe", nonce: this.#nonce }, decodeEnd, { timeout: PROBE_INTERVAL_MS })
       .catch((error) => {
         const answered = error instanceof ChannelUnavailableError || error instanceof InvalidUpdateError ||
@@ -180,6 +184,7 @@ export class ZeromqChannel implements Channel {
   async *#follow(start: Promise<Position> | undefined, signal: AbortSignal): AsyncGenerator<Entry[]> {
     const listener: Listener = { socket: this.#connect(), openedAt: performance.now(), lastEcho: undefined };
     this.#listeners.add(listener);
+    this.#probe();
     try {
       yield* this.#catchUpAndFollow(listener, start, signal);
     } catch (error) {

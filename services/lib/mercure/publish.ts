@@ -3,9 +3,8 @@
  * Source: draft-dunglas-mercure-08, "Publication".
  */
 import type { Context } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import type { Channel, PublishOptions } from "../channel.ts";
-import { type App, problem, ProblemError } from "../http.ts";
+import { type App, ProblemError, readBody } from "../http.ts";
 import { publishOptionsFor } from "../idempotency.ts";
 import { type Matcher, Topic } from "../matcher.ts";
 import {
@@ -45,14 +44,11 @@ export function servePublish(app: App, options: PublishRouteOptions): void {
   if (!access.authorization.canPublish()) return;
   app.post(
     hubUrl.path,
-    bodyLimit({
-      maxSize: limits.maxBody,
-      onError: (c) => problem(c, 413, `The body has more than ${limits.maxBody} bytes`),
-    }),
     async (c) => {
+      const body = await readBody(c, limits.maxBody);
       const grants = await access.grantsFor(c, "publish");
       if (grants === undefined) throw access.refuse(c, "missing", "no token was presented");
-      const update = await readUpdate(c, options);
+      const update = readUpdate(c, body, options);
       const refused = firstRefused(update.topics, grants.publish);
       if (refused !== undefined) {
         throw access.refuse(c, "insufficient", `the token may not publish to ${JSON.stringify(refused)}`);
@@ -76,9 +72,13 @@ async function store(channel: Channel, update: Update, options: PublishOptions):
   }
 }
 
-async function readUpdate(c: Context, { access, hubUrl, limits }: PublishRouteOptions): Promise<Update> {
+function readUpdate(
+  c: Context,
+  body: Uint8Array,
+  { access, hubUrl, limits }: PublishRouteOptions,
+): Update {
   requireForm(c.req.header("Content-Type"));
-  const update = updateOf(parseForm(new Uint8Array(await c.req.arrayBuffer())), limits);
+  const update = updateOf(parseForm(body), limits);
   const reserved = update.topics.find((topic) => hubUrl.isReserved(topic, access.hubUrlFor(c)));
   if (reserved !== undefined) {
     throw new ProblemError(400, `The topic ${JSON.stringify(reserved)} is the hub's own`);
