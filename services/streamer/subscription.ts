@@ -88,7 +88,11 @@ export function describeLegacy(subscription: Subscription, active: boolean): Jso
 }
 
 /** A collection of subscriptions for the 0.x generation. */
-export function describeLegacyCollection(id: string, lastEventID: string, members: readonly Subscription[]) {
+export function describeLegacyCollection(
+  id: string,
+  lastEventID: string,
+  members: readonly Subscription[],
+): JsonObject {
   return {
     "@context": LEGACY_CONTEXT,
     id,
