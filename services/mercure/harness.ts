@@ -101,6 +101,14 @@ export async function request(url: string | URL, init: RequestInit = {}): Promis
   );
 }
 
+/**
+ * The events of a stream as they stand in it. A block without data is none, and what the hub says before the first
+ * one, a comment and how soon to come back, does not belong to it.
+ */
+export function eventsIn(text: string): string[] {
+  return text.replace(/^:\nretry: [0-9]+\n/, "").split("\n\n").filter((block) => /^data:/m.test(block));
+}
+
 /** Fails when the answer to what was asked has another status. */
 export function assertStatus(answer: Answer, status: number, what: string): void {
   assert.equal(

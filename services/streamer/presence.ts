@@ -73,6 +73,7 @@ export class Presence implements HubObserver {
   readonly #missed = new Map<string, number>();
   /** What the hub dispatched while the history was read. */
   #early: Update[] | undefined = [];
+  readonly #loaded = Promise.withResolvers<void>();
   #lastId: string | undefined;
   readonly #ended = new AbortController();
 
@@ -83,6 +84,11 @@ export class Presence implements HubObserver {
   /** Whether it is known what there was before this streamer began. */
   get isLoaded(): boolean {
     return this.#early === undefined;
+  }
+
+  /** Resolves when it is known. */
+  get loaded(): Promise<void> {
+    return this.#loaded.promise;
   }
 
   /** The active subscriptions. */
@@ -164,6 +170,7 @@ export class Presence implements HubObserver {
     const early = this.#early ?? [];
     this.#early = undefined;
     for (const update of early) this.#take(update);
+    this.#loaded.resolve();
   }
 
   async #readPage(after: Cursor | "earliest"): Promise<Entry[]> {

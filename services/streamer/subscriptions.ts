@@ -8,6 +8,7 @@ import { type App, ProblemError } from "../lib/http.ts";
 import { Topic } from "../lib/matcher.ts";
 import type { Access } from "../lib/mercure/access.ts";
 import type { HubUrl } from "../lib/mercure/hub_url.ts";
+import { pause } from "../lib/shutdown.ts";
 import type { Hub } from "./hub.ts";
 import type { Presence } from "./presence.ts";
 import { toHeader } from "./subscribe_request.ts";
@@ -25,6 +26,9 @@ export interface SubscriptionsOptions {
   readonly hub: Hub;
   readonly presence: Presence;
 }
+
+/** Milliseconds that a request waits for a streamer that has just been started. */
+const LOADED_MS = 2000;
 
 /** What a path asks for; the parts are decoded. */
 interface Wanted {
@@ -47,6 +51,9 @@ export function serveSubscriptions(app: App, options: SubscriptionsOptions): voi
     if (!grants.subscribe.some(({ matchers }) => matchers.some((matcher) => matcher.matches(topic)))) {
       throw access.refuse(c, "insufficient", `the token may not subscribe to ${path}`);
     }
+    const waited = new AbortController();
+    await Promise.race([presence.loaded, pause(LOADED_MS, waited.signal)]);
+    waited.abort();
     if (!presence.isLoaded) {
       throw new ProblemError(503, "The list of subscriptions is not known yet; try again", {
         "Retry-After": "1",
