@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
-import { parseMatcher, Topic } from "../lib/matcher.ts";
+import { type Matcher, parseMatcher, Topic } from "../lib/matcher.ts";
 import { Groups } from "./groups.ts";
 import { View } from "./view.ts";
 
@@ -50,4 +50,27 @@ Deno.test("Groups.routedTo() finds nobody for an update without topics, not even
   const groups = new Groups();
   groups.join(new View([parseMatcher("exact", "*", OPTIONS)], []));
   assert.equal(groups.routedTo([]).size, 0);
+});
+
+Deno.test("Groups.routedTo() asks no exact matcher, and each distinct pattern once", () => {
+  let asked = 0;
+  const counting = (matcher: Matcher): Matcher => ({
+    ...matcher,
+    matches: (topic) => {
+      asked++;
+      return matcher.matches(topic);
+    },
+  });
+  const groups = new Groups();
+  for (let number = 0; number < 10_000; number++) {
+    groups.join(new View([counting(parseMatcher("exact", `/orders/${number}`, OPTIONS))], []));
+  }
+  assert.equal(groups.routedTo([new Topic("/orders/5")]).size, 1);
+  assert.equal(asked, 0);
+  for (let number = 0; number < 100; number++) {
+    const pattern = counting(parseMatcher("urlpattern", "/orders/:id", OPTIONS));
+    groups.join(new View([pattern, parseMatcher("exact", `/rooms/${number}`, OPTIONS)], []));
+  }
+  assert.equal(groups.routedTo([new Topic("/orders/5")]).size, 101);
+  assert.equal(asked, 1);
 });

@@ -102,6 +102,32 @@ Deno.test("the subscriptions of a streamer that died are ended by the others, ea
   assert.deepEqual((await told(channel)).filter((each) => each.startsWith("-")), [`-${lost.id}`]);
 });
 
+Deno.test("streamers that notice a death at the same moment end its subscriptions once", async () => {
+  await using channel = new MemoryChannel();
+  const lost = subscriptionTo("/lost");
+  {
+    await using a = startStreamer(channel);
+    a.presence.begin([lost]);
+    await sees(a.presence, lost.id);
+  }
+  // They follow the channel by our hand, so that none hears of what the other does in between.
+  const options = { channel, log, hubPath, intervalMs: 10, maxStreamLifeMs: 60_000 };
+  const others = [new Presence(options), new Presence(options)];
+  const ended = new AbortController();
+  const running = others.map((presence) => presence.run(ended.signal));
+  const heartbeats = await eventually("three heartbeats of both", async () => {
+    const entries = await channel.history("earliest", { limit: 10_000 });
+    const found = entries.filter(({ update }) => readNotice(update)?.kind === "heartbeat");
+    const counts = Map.groupBy(found, ({ update }) => update.topics[0]).values().map((each) => each.length);
+    return [...counts].filter((count) => count >= 3).length >= 2 && found;
+  });
+  for (const presence of others) presence.onEntries(heartbeats);
+  ended.abort();
+  await Promise.all(running);
+  for (const presence of others) await presence.drain();
+  assert.deepEqual(await told(channel), [`+${lost.id}`, `-${lost.id}`]);
+});
+
 Deno.test("the subscriptions of a streamer that died are ended by one that starts after it", async () => {
   await using channel = new MemoryChannel();
   const lost = subscriptionTo("/lost");
