@@ -1,10 +1,11 @@
-/** The settings in the code, in the README's table, in `.env.example` and in the permissions are the same. */
+/** The settings in the code, in the README's tables, in `.env.example` and in the permissions are the same. */
 import assert from "node:assert/strict";
 import { SETTINGS as broadcaster } from "./broadcaster/config.ts";
 import { SETTINGS as forwarder } from "./forwarder/config.ts";
 import type { Setting } from "./lib/env.ts";
 import { SETTINGS as logger } from "./logger/config.ts";
 import { SETTINGS as streamer } from "./streamer/config.ts";
+import { TOKEN_SETTINGS as token } from "./streamer/token.ts";
 
 const SERVICES: Readonly<Record<string, Readonly<Record<string, Setting<unknown>>>>> = {
   forwarder,
@@ -34,7 +35,7 @@ function read(path: string): Promise<string> {
   return Deno.readTextFile(new URL(`../${path}`, import.meta.url));
 }
 
-Deno.test("the README's table has each setting with its default and its users", async () => {
+Deno.test("the README's tables have each setting with its default and its users", async () => {
   const readme = await read("README.md");
   const rows = readme.split("\n").filter((line) => /^\| `[A-Z_]+`/.test(line)).map((line) => {
     const [, name = "", defaults = "", usedBy = ""] = line.split("|").map((cell) =>
@@ -51,9 +52,9 @@ Deno.test(".env.example names each setting, and no other", async () => {
   assert.deepEqual(named.toSorted(), [...settingsInCode().keys()].toSorted());
 });
 
-Deno.test("each service may read the variables of its settings, and no other", async () => {
+Deno.test("each service, and the tool for tokens, may read the variables of its settings, and no other", async () => {
   const { permissions } = JSON.parse(await read("deno.json"));
-  for (const [service, settings] of Object.entries(SERVICES)) {
+  for (const [service, settings] of Object.entries({ ...SERVICES, token })) {
     const names = Object.values(settings).map((setting) => setting.name);
     assert.deepEqual(permissions[service].env.toSorted(), names.toSorted(), service);
   }

@@ -1,4 +1,4 @@
-/** The HTTP side of the broadcaster: the tracking page, and what it reports. */
+/** The HTTP side of the broadcaster: the tracking page and what it reports, and what publishers send by Mercure. */
 import { cors } from "hono/cors";
 import type { Channel } from "../lib/channel.ts";
 import { type App, createApp, problem, readBody } from "../lib/http.ts";

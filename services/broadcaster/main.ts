@@ -1,4 +1,4 @@
-/** The broadcaster: serves the tracking page, takes what it reports, and turns that into updates. */
+/** The broadcaster: turns into updates what the tracking page reports, and what publishers send by Mercure. */
 import { openChannel } from "../lib/channels/open.ts";
 import { isLoopback } from "../lib/env.ts";
 import { serve } from "../lib/http.ts";

@@ -2,8 +2,8 @@
  * The `Idempotency-Key` of a POST: a request that is sent again with its key is published once.
  * Source: draft-ietf-httpapi-idempotency-key-header-07, section 2.
  */
-import { ProblemError } from "./http.ts";
 import type { PublishOptions } from "./channel.ts";
+import { ProblemError } from "./http.ts";
 
 /** Longest key, in characters. */
 const MAX_KEY_LENGTH = 255;

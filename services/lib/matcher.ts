@@ -6,11 +6,11 @@ import { FORBIDDEN } from "./update.ts";
 import { NotATemplateError, UriTemplate } from "./uri_template.ts";
 import { componentsOf, InvalidPatternError, type UrlComponents, UrlPattern } from "./url_pattern.ts";
 
-/** `template` exists only for the legacy generation: `*`, an exact topic, or a URI template when it contains `{`. */
+/** `template` exists only for the 0.x generation: `*`, an exact topic, or a URI template when it contains `{`. */
 export type MatcherType = "exact" | "urlpattern" | "template";
 
 /** The value that matches every topic, and that no topic may be. */
-export const WILDCARD = "*";
+const WILDCARD = "*";
 
 /** A topic of an update, with what matching it has found out so far; made once per update, shared by all matchers. */
 export class Topic {
@@ -87,7 +87,7 @@ export function parseMatcher(type: string, pattern: string, options: MatcherOpti
 }
 
 /**
- * Returns the matcher that a topic selector of the legacy generation asks for: `*`, a topic, or a URI template.
+ * Returns the matcher that a topic selector of the 0.x generation asks for: `*`, a topic, or a URI template.
  *
  * @throws {InvalidMatcherError} as {@link parseMatcher} does.
  */

@@ -15,12 +15,26 @@ export async function whenReachable<T>(action: () => Promise<T>, signal: AbortSi
   while (true) {
     signal.throwIfAborted();
     try {
-      return await action();
+      return await orAborted(action(), signal);
     } catch (error) {
       if (!(error instanceof ChannelUnavailableError)) throw error;
     }
     // Some refusals come at once, and without a pause nothing else of the process would have its turn.
     await pause(RETRY_MS, signal);
+  }
+}
+
+/** Does not wait for an action longer than anybody wants it: a question may take longer than a service has to end. */
+async function orAborted<T>(action: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([action, late]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+    // Nobody waits any more for what it says then.
+    action.catch(() => {});
   }
 }
 

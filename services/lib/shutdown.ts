@@ -1,4 +1,5 @@
 /** How to wait, and how the parts of a service end together. */
+import { setImmediate } from "node:timers";
 
 /** Resolves when the signal aborts. */
 export function aborted(signal: AbortSignal): Promise<void> {
@@ -17,6 +18,11 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
     clearTimeout(timer);
     signal.removeEventListener("abort", stop);
   });
+}
+
+/** Resolves when everything else that is due now has had its turn; sooner than any timer. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /**

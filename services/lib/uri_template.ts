@@ -1,5 +1,5 @@
 /**
- * Whether a topic can be an expansion of a URI template, for the legacy generation of the protocol.
+ * Whether a topic can be an expansion of a URI template, for the 0.x generation of the protocol.
  * Source: RFC 6570, all four levels.
  *
  * A template becomes one expression for all of its expansions: each variable may be undefined, a string, a list or
@@ -10,11 +10,11 @@ import { LinearRegExp, quote } from "./linear_regexp.ts";
 import { InvalidPatternError } from "./url_pattern.ts";
 
 /** Most variables in a template, each counted as often as it comes up in the expression. */
-export const MAX_SIZE = 40;
+const MAX_SIZE = 40;
 /** Longest expression of a template. */
 const MAX_EXPRESSION_LENGTH = 4096;
 /** Largest sum of the lengths in prefix modifiers, `{var:30}`: each character is ten instructions. */
-export const MAX_PREFIX = 100;
+const MAX_PREFIX = 100;
 
 /** A text that is no template at all. */
 export class NotATemplateError extends InvalidPatternError {}

@@ -81,7 +81,8 @@ const BY_SELECTIVITY: readonly ComponentName[] = [
 /** Source: WHATWG URL, "special scheme". */
 const SPECIAL_SCHEMES = ["https", "http", "wss", "ws", "file", "ftp"] as const;
 
-interface Matcher {
+/** What tests one component of a URL. */
+interface ComponentMatcher {
   /** Characters of compiled expressions. */
   readonly size: number;
   test(text: string): boolean;
@@ -89,14 +90,14 @@ interface Matcher {
 
 /** A URL pattern, resolved against a base URL. */
 export class UrlPattern {
-  readonly #matchers: readonly { readonly name: ComponentName; readonly matcher: Matcher }[];
+  readonly #matchers: readonly { readonly name: ComponentName; readonly matcher: ComponentMatcher }[];
 
   /** @throws {InvalidPatternError} when the pattern is not valid, or needs more than linear time. */
   constructor(pattern: string, base: string) {
     const components = parsePattern(pattern, base);
     this.#matchers = BY_SELECTIVITY
       .map((name) => ({ name, matcher: components[name] }))
-      .filter((component): component is { name: ComponentName; matcher: Matcher } =>
+      .filter((component): component is { name: ComponentName; matcher: ComponentMatcher } =>
         component.matcher !== undefined
       );
   }
@@ -115,7 +116,7 @@ export class UrlPattern {
 }
 
 /** One matcher for each component, undefined where it matches whatever is there. */
-function parsePattern(pattern: string, base: string): Record<ComponentName, Matcher | undefined> {
+function parsePattern(pattern: string, base: string): Record<ComponentName, ComponentMatcher | undefined> {
   const { shielded, bodies } = shieldGroups(pattern);
   const groups = new GroupQueue(bodies);
   let canonical = canonicalise(shielded(bodies.map(() => SHIELD)), base);
@@ -292,7 +293,7 @@ function compileComponent(
   pattern: string,
   options: Options,
   groups: GroupQueue,
-): Matcher | undefined {
+): ComponentMatcher | undefined {
   // Nearly all patterns leave some components free.
   if (pattern === "*") return undefined;
   const parts = parseParts(pattern, options, () => groups.next(name));
@@ -306,7 +307,7 @@ function compileComponent(
 }
 
 /** What is no {@link Glob}. */
-class Expression implements Matcher {
+class Expression implements ComponentMatcher {
   /** The text that begins every match: most topics fail here, which costs next to nothing. */
   readonly #start: string;
   readonly #expression: LinearRegExp;
@@ -471,7 +472,7 @@ function expandOptional(parts: readonly Part[]): (readonly Part[])[] | undefined
  * Text and wildcards of which each one ends at a place that one search finds: a segment before its delimiter,
  * and the last wildcard where the text after it begins. No allocation, and no state that grows.
  */
-class Glob implements Matcher {
+class Glob implements ComponentMatcher {
   readonly size = 0;
   /** The texts before each segment. */
   readonly #texts: readonly string[];

@@ -1,16 +1,18 @@
 /** The 0.x generation of the protocol: what it may where it is switched on, and that it may nothing elsewhere. */
 import assert from "node:assert/strict";
-import { type Answer, detail, type Hub, HUB_PATH, KEY, type Stream, type Suite, unique } from "./harness.ts";
-import { expand, SUBSCRIPTIONS } from "./presence.ts";
 import {
-  assertRefused,
-  bytesOf,
+  type Answer,
+  detail,
   goodClaims,
-  hubWithIssuers,
-  sign,
-  unsigned,
-  withBrokenSignature,
-} from "./tokens.ts";
+  type Hub,
+  HUB_PATH,
+  KEY,
+  type Stream,
+  type Suite,
+  unique,
+} from "./harness.ts";
+import { expand, SUBSCRIPTIONS } from "./presence.ts";
+import { assertRefused, bytesOf, hubWithIssuers, sign, unsigned, withBrokenSignature } from "./tokens.ts";
 
 const ON = { JWT_LEGACY: "1", SUBSCRIPTIONS: "on", PUBLISH_ORIGINS: "https://app.example" };
 const COOKIE = "mercureAuthorization";

@@ -1,4 +1,4 @@
-/** What the hub tells about its subscriptions, and how a client keeps track of them. Source: mercure.md, section 10. */
+/** What the hub tells about its subscriptions, and how a client keeps track of them. */
 import assert from "node:assert/strict";
 import { eventually } from "../lib/testing/deadline.ts";
 import { type Answer, type Event, type Hub, HUB_PATH, type Stream, unique } from "./harness.ts";

@@ -1,6 +1,6 @@
 /**
- * What the protocol and its clients demand of a hub: draft-dunglas-mercure-08 and the practice around it. Numbers,
- * sections and levels are those of the project's digest of the protocol, section 16.
+ * What the protocol and its clients demand of a hub: draft-dunglas-mercure-08 and the practice around it. The
+ * number of a requirement is its place in this list.
  */
 
 export const SECTIONS = [

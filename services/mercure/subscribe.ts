@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { eventually, within } from "../lib/testing/deadline.ts";
-import { trickyText } from "../lib/testing/fixtures.ts";
+import { BAD_UTF8, FORBIDDEN_CHARACTERS, trickyText } from "../lib/testing/fixtures.ts";
 import { ready, startForwarder } from "../lib/testing/processes.ts";
 import { openSse } from "../lib/testing/sse_reader.ts";
 import {
@@ -19,25 +19,6 @@ import {
   type Suite,
   unique,
 } from "./harness.ts";
-
-/** Characters that no name may hold: C0, DEL, C1, and `Cf` from bidirectional marks to tags. */
-const FORBIDDEN = [
-  "\0",
-  "\n",
-  "\r",
-  "\t",
-  "\x1F",
-  "\x7F",
-  "\x85",
-  "\xAD",
-  "\u200B",
-  "\u202E",
-  "\uFEFF",
-  "\u{E0001}",
-];
-
-/** Percent-encoded bytes that are no UTF-8: never valid, cut off, too long, a surrogate, beyond U+10FFFF. */
-const BAD_UTF8 = ["%FF", "%C3", "%E2%82", "%C0%AF", "%ED%A0%80", "%F4%90%80%80", "a%80b"];
 
 /** Refuses what is above its limits, and trusts what the tests say about where they come from. */
 const LIMITED: Settings = {
@@ -285,7 +266,7 @@ export function register({ requirement, reference }: Suite): void {
   requirement(13, async (hubs) => {
     const hub = await hubs.open();
     for (const parameter of ["match", "match_exact", "match_urlpattern"]) {
-      for (const character of FORBIDDEN) {
+      for (const character of FORBIDDEN_CHARACTERS) {
         const what = `U+${character.codePointAt(0)!.toString(16)} in ${parameter}`;
         assertStatus(await hub.get({ [parameter]: `https://example.test/${character}` }), 400, what);
         assertStatus(await hub.get([["match", "foo"], [parameter, character]]), 400, `${what} alone`);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { base64url, type CompactJWSHeaderParameters, CompactSign } from "jose";
 import { type HttpProcess, ready, startService } from "../lib/testing/processes.ts";
-import { type Answer, Hub, ISSUER, KEY, type Settings } from "./harness.ts";
+import { type Answer, Hub, KEY, type Settings } from "./harness.ts";
 
 /** Signs any header and any claims as they are; text is taken for the claims unchanged. Default key: `KEY`. */
 export async function sign(
@@ -34,21 +34,6 @@ export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
 }
 
-/** The claims that a good token for a hub has, to be spoilt. */
-export function goodClaims(audience: string, details: readonly unknown[] = []): Record<string, unknown> {
-  const now = Math.floor(Date.now() / 1000);
-  return {
-    iss: ISSUER,
-    aud: audience,
-    sub: "test",
-    client_id: "test",
-    iat: now,
-    exp: now + 600,
-    jti: crypto.randomUUID(),
-    authorization_details: details,
-  };
-}
-
 /** The parameters of a Bearer challenge. Source: RFC 6750, section 3. */
 export function challengeOf({ headers }: Answer): Readonly<Record<string, string>> {
   const challenge = headers.get("WWW-Authenticate") ?? "";
@@ -57,7 +42,7 @@ export function challengeOf({ headers }: Answer): Readonly<Record<string, string
   return Object.fromEntries(Array.from(parameters, ([, name = "", value = ""]) => [name, value]));
 }
 
-/** What a refusal is for, as the table of mercure.md, section 8 has it. */
+/** What a refusal is for. Source: RFC 6750, section 3.1; draft-dunglas-mercure-08, "Authorization". */
 const REFUSALS = {
   none: 401,
   invalid_token: 401,

@@ -32,7 +32,7 @@ export interface StreamerOptions {
   readonly hub: Hub;
   readonly access: Access;
   readonly hubUrl: HubUrl;
-  /** Undefined when active subscriptions are nobody's business. */
+  /** Undefined where active subscriptions are switched off. */
   readonly presence: Presence | undefined;
   readonly log: Log;
 }

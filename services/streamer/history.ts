@@ -18,19 +18,25 @@ export class Page {
   constructor(items: readonly Framed[], end: Cursor) {
     this.items = items;
     this.end = end;
-    this.size = items.reduce((size, { frame }) => size + frame.length + OVERHEAD_BYTES, OVERHEAD_BYTES);
+    this.size = items.reduce((sum, { size }) => sum + size, OVERHEAD_BYTES);
   }
 
-  /** What a subscriber with this view receives of it. Those who come one after another with one view share it. */
-  chunkFor(view: View): Uint8Array {
-    if (this.#last?.view !== view.key) this.#last = { view: view.key, chunk: chunkOf(this.items, view) };
-    return this.#last.chunk;
+  /**
+   * What a subscriber with this view receives of it, up to a cursor. Those who come one after another with one view
+   * share it.
+   */
+  read(view: View): { chunk: Uint8Array; end: Cursor } {
+    if (this.#last?.view === view.key) return { chunk: this.#last.chunk, end: this.end };
+    const { chunk, count } = chunkOf(this.items, view);
+    if (count < this.items.length) return { chunk, end: this.items[count - 1]?.cursor ?? this.end };
+    this.#last = { view: view.key, chunk };
+    return { chunk, end: this.end };
   }
 }
 
 /** Updates in a page, at most; they wait in memory until the reader takes them. */
 const PAGE_LIMIT = 200;
-/** Bytes that an update, and a page, cost besides the frames. */
+/** Bytes that a page takes besides its items. */
 const OVERHEAD_BYTES = 500;
 /** Bytes of pages that are kept for the next reader; the ones that were not asked for longest go first. */
 const CACHE_BYTES = 16 * 1024 * 1024;

@@ -74,7 +74,7 @@ export class Presence implements HubObserver {
   /** What the hub dispatched while the history was read. */
   #early: Update[] | undefined = [];
   readonly #loaded = Promise.withResolvers<void>();
-  #lastId: string | undefined;
+  #lastPublicId: string | undefined;
   readonly #ended = new AbortController();
 
   constructor(options: PresenceOptions) {
@@ -96,9 +96,9 @@ export class Presence implements HubObserver {
     return Array.from(this.#active.values(), ({ subscription }) => subscription);
   }
 
-  /** The id of the newest update of before; undefined when there was none. */
-  get lastId(): string | undefined {
-    return this.#lastId;
+  /** The id of the newest public update of before; undefined when there was none. */
+  get lastPublicId(): string | undefined {
+    return this.#lastPublicId;
   }
 
   /** Publishes that a stream has these subscriptions; returns what publishes that it has them no longer. */
@@ -164,7 +164,7 @@ export class Presence implements HubObserver {
       if (last === undefined) break;
       for (const { update } of page) if (update.type === SIGNAL_TYPE) this.#take(update);
       after = last.cursor;
-      this.#lastId = last.update.id;
+      this.#lastPublicId = page.findLast(({ update }) => !update.private)?.update.id ?? this.#lastPublicId;
     }
     // Some of it was in the history as well: taken in order once more, it comes to the same.
     const early = this.#early ?? [];

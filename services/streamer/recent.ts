@@ -3,7 +3,7 @@
  * a question to the log. Bounded in bytes; the oldest go first.
  */
 import type { Cursor } from "../lib/channel.ts";
-import type { Framed } from "./framed.ts";
+import { type Framed, signalItem } from "./framed.ts";
 
 /** Items in a row. */
 export interface Stretch {
@@ -12,8 +12,6 @@ export interface Stretch {
   readonly end: Cursor;
 }
 
-/** Bytes that an entry costs besides its frame: objects, a place in the array and in the index. */
-const OVERHEAD_BYTES = 500;
 /** Items looked at in one reading, so that a reader to whom few of them matter does not hold up everybody else. */
 const MAX_ITEMS = 2000;
 
@@ -27,7 +25,6 @@ export class Recent {
   #cut = 0;
   /** For each cursor that can be resumed from, the number of the item after it. */
   readonly #after = new Map<Cursor, number>();
-  #lastId: string | undefined;
   #lastPublicId: string | undefined;
   /** For each id the newest cursor that bears it. */
   readonly #byId = new Map<string, Cursor>();
@@ -51,10 +48,9 @@ export class Recent {
 
   append(item: Framed): void {
     this.#items.push(item);
-    this.#bytes += item.frame.length + OVERHEAD_BYTES;
+    this.#bytes += item.size;
     this.#after.set(item.cursor, this.#cut + this.#items.length);
     this.#byId.set(item.id, item.cursor);
-    if (item.signal === undefined) this.#lastId = item.id;
     if (!item.private && item.topics.length > 0) this.#lastPublicId = item.id;
     while (this.#bytes > this.#maxBytes && this.#gone < this.#items.length) this.#evict();
   }
@@ -63,12 +59,17 @@ export class Recent {
   mark(signal: Uint8Array): void {
     // A place of its own, that no channel knows: who falls off the recent items here has lost its place anyway.
     const cursor = `signal ${this.#cut + this.#items.length}` as Cursor;
-    this.append({ cursor, id: "", topics: [], private: false, frame: new Uint8Array(), signal });
+    this.append(signalItem(cursor, signal));
   }
 
-  /** The id of the newest update. */
-  get lastId(): string | undefined {
-    return this.#lastId;
+  /** The id of the newest update that fits; undefined when there is none among the newest thousands. */
+  newestId(fits: (item: Framed) => boolean): string | undefined {
+    const oldest = Math.max(this.#gone, this.#items.length - MAX_ITEMS);
+    for (let index = this.#items.length - 1; index >= oldest; index--) {
+      const item = this.#items[index] as Framed;
+      if (item.topics.length > 0 && fits(item)) return item.id;
+    }
+    return undefined;
   }
 
   /** The id of the newest update that is nobody's secret. */
@@ -101,7 +102,7 @@ export class Recent {
     if (this.#base !== undefined) this.#after.delete(this.#base);
     this.#base = item.cursor;
     if (this.#byId.get(item.id) === item.cursor) this.#byId.delete(item.id);
-    this.#bytes -= item.frame.length + OVERHEAD_BYTES;
+    this.#bytes -= item.size;
     this.#gone++;
     // Cut in large pieces: moving the whole array for each eviction would cost as much as it has items.
     if (this.#gone < 1024 || this.#gone < this.#items.length / 2) return;

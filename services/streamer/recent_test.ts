@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import type { Cursor } from "../lib/channel.ts";
 import { parseMatcher, Topic } from "../lib/matcher.ts";
-import { chunkOf, type Framed } from "./framed.ts";
+import { chunkOf, type Framed, frameOf } from "./framed.ts";
+import { numberedUpdate } from "../lib/testing/fixtures.ts";
 import { Recent } from "./recent.ts";
 import { View } from "./view.ts";
 
@@ -19,7 +20,7 @@ function recentOf(maxBytes: number, sizes: readonly number[]): Recent {
 }
 
 function framed(item: Pick<Framed, "cursor" | "id" | "frame">): Framed {
-  return { topics: [new Topic("/t")], private: false, ...item };
+  return { topics: [new Topic("/t")], private: false, size: item.frame.length + 500, ...item };
 }
 
 function cursor(index: number): Cursor {
@@ -75,6 +76,21 @@ Deno.test("Recent keeps the newest items within its bytes, and knows exactly the
   }));
 });
 
+Deno.test("Recent.newestId() finds the newest that fits, and no signal", () => {
+  const recent = recentOf(1e6, [1, 2, 3]);
+  recent.mark(new Uint8Array([9]));
+  assert.equal(recent.newestId(() => true), "id2");
+  assert.equal(recent.newestId(({ id }) => id === "id1"), "id1");
+  assert.equal(recent.newestId(() => false), undefined);
+  assert.equal(recentOf(1e6, []).newestId(() => true), undefined);
+});
+
+Deno.test("an update with many topics counts with all of them", () => {
+  const topics: [string, ...string[]] = ["/first", ...Array.from({ length: 100 }, () => "x".repeat(4096))];
+  const { size } = frameOf({ cursor: START, update: numberedUpdate(1, { topics }) });
+  assert.ok(size > 100 * 2 * 4096, `${size}`);
+});
+
 Deno.test("Recent.mark() puts a signal in its place, for those who come by it", () => {
   const recent = recentOf(1e6, [1, 2]);
   const signal = new Uint8Array([9]);
@@ -82,7 +98,7 @@ Deno.test("Recent.mark() puts a signal in its place, for those who come by it", 
   recent.append(framed({ cursor: cursor(2), id: "id2", frame: new Uint8Array([3]) }));
   const items = recent.read(cursor(1), 1e6)?.items ?? [];
   assert.deepEqual(items.map((item) => item.signal), [signal, undefined]);
-  assert.deepEqual(chunkOf(items, ALL, { signals: true }), new Uint8Array([9, 3]));
-  assert.deepEqual(chunkOf(items, ALL, { signals: false }), new Uint8Array([3]));
+  assert.deepEqual(chunkOf(items, ALL, { signals: true }).chunk, new Uint8Array([9, 3]));
+  assert.deepEqual(chunkOf(items, ALL, { signals: false }).chunk, new Uint8Array([3]));
   assert.equal(recent.read(items[0]!.cursor, 1e6)?.items.length, 1);
 });

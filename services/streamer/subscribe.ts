@@ -5,7 +5,7 @@
 import { type Channel, ChannelUnavailableError, type Cursor, HistoryLostError } from "../lib/channel.ts";
 import { type Log, messageOf, stackOf } from "../lib/log.ts";
 import { whenReachable } from "../lib/reachability.ts";
-import { pause } from "../lib/shutdown.ts";
+import { nextTurn, pause } from "../lib/shutdown.ts";
 import { concatFrames, encodePreamble, encodeSignal } from "../lib/sse.ts";
 import { chunkOf, frameOf } from "./framed.ts";
 import type { History } from "./history.ts";
@@ -160,12 +160,16 @@ async function readOn(
   if (recent !== undefined) {
     // Nothing after the cursor is what the hub has not dispatched yet, so nothing comes between this and live.
     if (recent.items.length === 0) return hub.goLive(subscriber);
-    return await write(subscriber, chunkOf(recent.items, subscriber.view, subscriber), recent.end);
+    const { chunk, count } = chunkOf(recent.items, subscriber.view, subscriber);
+    return await write(subscriber, chunk, recent.items[count - 1]?.cursor ?? recent.end);
   }
   const { advanced } = hub;
   try {
     const page = await history.read(after);
-    if (page !== undefined) return await write(subscriber, page.chunkFor(subscriber.view), page.end);
+    if (page !== undefined) {
+      const { chunk, end } = page.read(subscriber.view);
+      return await write(subscriber, chunk, end);
+    }
     // The reader is at the end of the history, and the hub is about to come there.
     await Promise.race([advanced, pause(LOOK_AGAIN_MS, subscriber.ended)]);
   } catch (error) {
@@ -180,9 +184,10 @@ async function readOn(
 }
 
 async function write(subscriber: Subscriber, chunk: Uint8Array, end: Cursor): Promise<void> {
-  if (subscriber.ended.aborted) return;
+  // The stream may have come to its end while the chunk was read.
+  if (!subscriber.hasRoom) return;
   subscriber.place = { after: end };
-  if (chunk.length > 0) return subscriber.write(chunk);
-  // What this client does not see may be long, and all the others want their turn.
-  await pause(0, subscriber.ended);
+  if (chunk.length > 0) subscriber.write(chunk);
+  // There may be much to look through, and all the others want their turn.
+  await nextTurn();
 }

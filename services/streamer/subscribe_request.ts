@@ -105,8 +105,9 @@ export function readLastEventId(c: Context, fields: readonly FormField[]): strin
   if (header) return fromHeader(header);
   const given = ID_PARAMETERS.map((name) => fields.find((field) => field.name === name))
     .filter((field) => field !== undefined);
+  // Undefined, or an empty header, which is the id of nothing.
   if (given.length === 0) return header;
-  // One that is not UTF-8 is the id of nothing, as an empty one is.
+  // So is one that is not UTF-8.
   return given.find(({ value }) => value)?.value ?? "";
 }
 

@@ -37,7 +37,7 @@ const STREAMERS = "/streamers/";
 export const LEGACY_CONTEXT = "https://mercure.rocks/";
 
 /** Source: RFC 6570, section 3.2.1: whatever is not unreserved is encoded, `!'()*` as well. */
-export function encodeVariable(text: string): string {
+function encodeVariable(text: string): string {
   return encodeURIComponent(text).replace(
     /[!'()*]/g,
     (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,

@@ -3,7 +3,7 @@
  * Source: draft-dunglas-mercure-08, "Active subscriptions"; for the 0.x generation, draft-dunglas-mercure-07.
  */
 import type { Context } from "hono";
-import { etag } from "hono/etag";
+import { etag, RETAINED_304_HEADERS } from "hono/etag";
 import { type App, ProblemError } from "../lib/http.ts";
 import { Topic } from "../lib/matcher.ts";
 import type { Access } from "../lib/mercure/access.ts";
@@ -27,8 +27,21 @@ export interface SubscriptionsOptions {
   readonly presence: Presence;
 }
 
+/** What a client needs with a 304 as well: the cursor is new, even where the list is not. */
+const RETAINED = [
+  ...RETAINED_304_HEADERS,
+  "link",
+  "x-request-id",
+  "access-control-allow-origin",
+  "access-control-allow-credentials",
+  "access-control-expose-headers",
+];
+
 /** Milliseconds that a request waits for a streamer that has just been started. */
 const LOADED_MS = 2000;
+
+/** A part of a path that stands for a folder, in any spelling. Source: WHATWG URL, "double-dot URL path segment". */
+const DOT_SEGMENT = /\/(\.|%2e){1,2}(\/|$)/i;
 
 /** What a path asks for; the parts are decoded. */
 interface Wanted {
@@ -43,12 +56,18 @@ export function serveSubscriptions(app: App, options: SubscriptionsOptions): voi
   const { access, hubUrl, hub, presence } = options;
   const root = `${hubUrl.path}/subscriptions`;
   const answer = async (c: Context) => {
-    // As it was requested: the grant is on this very spelling.
-    const path = new URL(c.req.url).pathname;
+    const path = rawPath(c.req.url);
+    // The router decodes, and an address with dots in it would be another one for whoever resolves them: what is
+    // answered has to be what was granted.
+    if (path !== root && !path.startsWith(`${root}/`) || DOT_SEGMENT.test(path)) {
+      throw new ProblemError(404, "There is nothing at this address");
+    }
     const grants = await access.grantsFor(c, "subscribe");
     if (grants === undefined) throw access.refuse(c, "missing", "no token was presented");
-    const topic = new Topic(path);
-    if (!grants.subscribe.some(({ matchers }) => matchers.some((matcher) => matcher.matches(topic)))) {
+    const granted = grants.subscribe.flatMap(({ matchers }) => matchers);
+    const mayRead = (topics: readonly Topic[]) =>
+      topics.some((topic) => granted.some((matcher) => matcher.matches(topic)));
+    if (!mayRead([new Topic(path)])) {
       throw access.refuse(c, "insufficient", `the token may not subscribe to ${path}`);
     }
     const waited = new AbortController();
@@ -61,8 +80,10 @@ export function serveSubscriptions(app: App, options: SubscriptionsOptions): voi
     }
     const wanted = readPath(path.slice(root.length), access.authorization.legacy);
     const found = presence.list().filter((subscription) => isWanted(subscription, wanted));
-    // Taken in the same turn as the list: what comes after this id is not in it.
-    const lastEventId = hub.recent.lastId ?? presence.lastId ?? "earliest";
+    // Taken in the same turn as the list: what is not in it comes after this id. An older one than the newest only
+    // replays more, and the id of what may not be read is nobody's business.
+    const lastEventId = hub.recent.newestId((item) => !item.private || mayRead(item.topics)) ??
+      presence.lastPublicId ?? "earliest";
     const isLegacy = grants.legacy || wanted.pattern !== undefined && wanted.type === undefined;
     c.header(
       "Link",
@@ -86,8 +107,12 @@ export function serveSubscriptions(app: App, options: SubscriptionsOptions): voi
     };
     return c.body(JSON.stringify(collection));
   };
-  app.get(root, etag(), answer);
-  app.get(`${root}/*`, etag(), answer);
+  for (const path of [root, `${root}/*`]) app.get(path, etag({ retainedHeaders: RETAINED }), answer);
+}
+
+/** The path as it was requested, neither decoded nor resolved: the grant is on this very spelling. */
+function rawPath(url: string): string {
+  return /^[a-z]+:\/\/[^/?#]*([^?#]*)/i.exec(url)?.[1] ?? "";
 }
 
 /**

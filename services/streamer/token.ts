@@ -1,6 +1,5 @@
 /** Makes tokens for publishers and subscribers, and says of a token why the hub takes it or not. */
 import { parseArgs } from "node:util";
-import { v4 as uuidv4 } from "uuid";
 import {
   count,
   duration,
@@ -149,7 +148,7 @@ async function mint(args: readonly string[], config: TokenConfig): Promise<numbe
     sub: values.subject ?? name ?? "deno-task-token",
     iat: now,
     exp: now + seconds,
-    jti: uuidv4(),
+    jti: crypto.randomUUID(),
     ...(legacy
       ? { mercure: { publish: topics.publish, subscribe: topics.subscribe, ...(payload && { payload }) } }
       : { aud: audience, client_id: "deno-task-token", authorization_details: detailsOf(topics, payload) }),

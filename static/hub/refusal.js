@@ -14,7 +14,7 @@
  * @property {string[]} advice
  */
 
-export const TOKEN_COMMAND = "deno task token --publish '*' --subscribe '*'";
+const TOKEN_COMMAND = "deno task token --publish '*' --subscribe '*'";
 
 /**
  * Whether the same request may succeed later. Any other refusal says that the request itself must change.

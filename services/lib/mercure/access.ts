@@ -7,7 +7,7 @@ import type { Context } from "hono";
 import { getCookie } from "hono/cookie";
 import { ProblemError } from "../http.ts";
 import type { Log } from "../log.ts";
-import { type Authorization, type Grants, InvalidTokenError } from "./authorization.ts";
+import { type Authorization, type Grants, InvalidTokenError, type Role } from "./authorization.ts";
 import { parseQuery } from "./form.ts";
 import type { HubUrl } from "./hub_url.ts";
 
@@ -55,7 +55,7 @@ export class Access {
    *
    * @throws {ProblemError} when the token is not accepted, or was not presented as it has to be.
    */
-  async grantsFor(c: Context, role: "publish" | "subscribe"): Promise<Grants | undefined> {
+  async grantsFor(c: Context, role: Role): Promise<Grants | undefined> {
     const token = this.#tokenOf(c);
     if (token === undefined) return undefined;
     try {

@@ -21,8 +21,6 @@ import { type Header, type KeySet, openKeySet, UnavailableKeysError } from "./ke
 import { PUBLIC_ALGORITHMS, SECRET_ALGORITHMS } from "./keys.ts";
 import { clipped, shown } from "./shown.ts";
 
-export type { SubscribeGrant } from "./authorization_details.ts";
-
 export type Role = "publish" | "subscribe";
 
 /** What a token allows, and until when. */

@@ -14,7 +14,7 @@ import {
 export const DETAIL_TYPE = "https://mercure.rocks/authorization-detail";
 
 /** The claims of the 0.x generation; the longer one takes the other's place. */
-export const LEGACY_CLAIMS = ["https://mercure.rocks/", "mercure"] as const;
+const LEGACY_CLAIMS = ["https://mercure.rocks/", "mercure"] as const;
 
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
 export interface JsonObject {

@@ -1,4 +1,4 @@
-/** Signs tokens, for the tools that make them; the services only verify. Source: RFC 7519, RFC 9068. */
+/** Signs tokens, for `deno task token` and for the throw-away issuer of `deno task start`. Source: RFC 7519, RFC 9068. */
 import { createPrivateKey } from "node:crypto";
 import { importJWK, type JWTPayload, SignJWT } from "jose";
 

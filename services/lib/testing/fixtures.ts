@@ -1,4 +1,4 @@
-/** Updates for tests and benchmarks: numbered ones, and arbitrary ones that reach into every corner. */
+/** Updates for tests and benchmarks: numbered ones, and arbitrary ones that reach into every corner; and text that no door lets in. */
 import * as fc from "fast-check";
 import { InvalidUpdateError, parseUpdate, type Update } from "../update.ts";
 
@@ -36,6 +36,25 @@ export const trickyText: fc.Arbitrary<string> = fc.string({
     fc.string({ unit: "binary", minLength: 1, maxLength: 1 }),
   ),
 });
+
+/** Characters that no name may hold: C0, DEL, C1, and `Cf` from bidirectional marks to tags. */
+export const FORBIDDEN_CHARACTERS = [
+  "\0",
+  "\n",
+  "\r",
+  "\t",
+  "\x1F",
+  "\x7F",
+  "\x85",
+  "\xAD",
+  "\u200B",
+  "\u202E",
+  "\uFEFF",
+  "\u{E0001}",
+];
+
+/** Percent-encoded bytes that are no UTF-8: never valid, cut off, too long, a surrogate, beyond U+10FFFF. */
+export const BAD_UTF8 = ["%FF", "%C3", "%E2%82", "%C0%AF", "%ED%A0%80", "%F4%90%80%80", "a%80b"];
 
 /** Any update that the door lets in. */
 export const anyUpdate: fc.Arbitrary<Update> = fc.record({
