@@ -119,7 +119,7 @@ Deno.test("the rooms import only whom they may", async (t) => {
       to.split("/")[0] !== "hono" || isTest(from) ||
       ["services/lib/http.ts", "services/lib/pages.ts", "services/lib/client_address.ts"].includes(from) ||
       from.startsWith("services/lib/mercure/") ||
-      /^services\/\w+\/(app|metadata|subscriptions|subscribe_request)\.ts$/.test(from),
+      /^services\/\w+\/(app|metadata|subscriptions_api|subscribe_request)\.ts$/.test(from),
   );
   await check(
     "jose enters by lib/mercure",

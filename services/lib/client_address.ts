@@ -12,10 +12,18 @@ export function clientAddress(c: Context, trustedProxies: BlockList): string {
   let client = remoteAddr?.hostname ?? "unknown";
   while (isTrusted(client, trustedProxies)) {
     const previous = forwarded.pop();
-    if (previous === undefined || isIP(previous) === 0) return client;
-    client = previous;
+    const address = previous && withoutPort(previous);
+    if (!address) return client;
+    client = address;
   }
   return client;
+}
+
+/** An address as proxies write it, some with a port behind it; undefined when it is none. */
+function withoutPort(text: string): string | undefined {
+  const [, bracketed, v4] = /^\[([^\]]+)\](?::[0-9]+)?$|^([0-9.]+):[0-9]+$/.exec(text) ?? [];
+  const address = bracketed ?? v4 ?? text;
+  return isIP(address) === 0 ? undefined : address;
 }
 
 function isTrusted(address: string, trusted: BlockList): boolean {

@@ -21,6 +21,14 @@ const cases: { name: string; remote: string; forwarded?: string; trusted?: strin
     wanted: "192.0.2.1",
   },
   { name: "a proxy that says nothing", remote: "10.0.0.1", trusted: "10.0.0.1", wanted: "10.0.0.1" },
+  { name: "with a port", remote: "::1", forwarded: "192.0.2.1:4711", trusted: "::1", wanted: "192.0.2.1" },
+  {
+    name: "with brackets and a port",
+    remote: "::1",
+    forwarded: "[2001:db8::7]:80",
+    trusted: "::1",
+    wanted: "2001:db8::7",
+  },
   {
     name: "a proxy that says nonsense",
     remote: "::1",

@@ -161,6 +161,9 @@ function splitList(text = ""): string[] {
   return text.split(",").map((item) => item.trim()).filter((item) => item !== "");
 }
 
+/** Nothing that a router reads in another way, and no slash at the end. */
+const HUB_PATH = /^(?:\/[A-Za-z0-9\-._~]+)+$/;
+
 /** Paths that the services need for themselves. */
 const OWN_PATHS = /^\/(?:$|(?:events?|hub|logger|healthz|readyz)(?:\/|$))/;
 
@@ -170,7 +173,7 @@ export function hubUrl(name: string, fallback: string): Setting<string> {
     const url = URL.parse(text, SAME_ORIGIN);
     const isPath = text === url?.pathname;
     const isUrl = /^https?:/.test(text) && text === `${url?.origin}${url?.pathname}`;
-    if (url === null || !(isPath || isUrl) || url.pathname.endsWith("/") || OWN_PATHS.test(url.pathname)) {
+    if (url === null || !(isPath || isUrl) || !HUB_PATH.test(url.pathname) || OWN_PATHS.test(url.pathname)) {
       throw new RangeError(
         "a URL without query, or a path, such as https://example.org/.well-known/mercure or /.well-known/mercure, and none of the service's own",
       );
@@ -230,9 +233,10 @@ export function path(name: string, fallback: string): Setting<string> {
 }
 
 /** A whole number from 0 on. */
-export function count(name: string, fallback: string): Setting<number> {
+export function count(name: string, fallback: string, { most = Infinity } = {}): Setting<number> {
+  const wanted = most === Infinity ? "such as 1000000, or 0" : `from 0 to ${most}`;
   return setting(name, fallback, (text) => {
-    if (!/^[0-9]{1,15}$/.test(text)) throw new RangeError("a whole number, such as 1000000, or 0");
+    if (!/^[0-9]{1,15}$/.test(text) || Number(text) > most) throw new RangeError(`a whole number, ${wanted}`);
     return Number(text);
   });
 }

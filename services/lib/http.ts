@@ -73,29 +73,52 @@ export class ProblemError extends Error {
   }
 }
 
+/** Milliseconds that a client has to send its body: what came so far waits in memory. */
+const BODY_MS = 30_000;
+
+/** @throws {ProblemError} when the request says that its body has more than so many bytes. */
+export function refuseLargeBody(c: Context, maxSize: number): void {
+  if (Number(c.req.header("Content-Length") ?? 0) > maxSize) throw tooLarge(maxSize);
+}
+
 /**
  * Reads the body of a request, and no more of it than is allowed.
  *
  * @param maxSize in bytes.
- * @throws {ProblemError} when it is larger, or breaks off.
+ * @throws {ProblemError} when it is larger, breaks off, or does not come.
  */
 export async function readBody(c: Context, maxSize: number): Promise<Uint8Array> {
-  const tooLarge = new ProblemError(413, `The body has more than ${maxSize} bytes`);
-  if (Number(c.req.header("Content-Length") ?? 0) > maxSize) throw tooLarge;
+  refuseLargeBody(c, maxSize);
+  const reader = c.req.raw.body?.getReader();
+  if (reader === undefined) return new Uint8Array();
+  let isLate = false;
+  const cancel = () => reader.cancel().catch(() => {});
+  const timer = setTimeout(() => {
+    isLate = true;
+    cancel();
+  }, BODY_MS);
   const chunks: Uint8Array[] = [];
   let size = 0;
   try {
-    for await (const chunk of c.req.raw.body ?? []) {
-      size += chunk.length;
+    for (let { done, value } = await reader.read(); !done; { done, value } = await reader.read()) {
+      size += value?.length ?? 0;
       if (size > maxSize) break;
-      chunks.push(chunk);
+      if (value !== undefined) chunks.push(value);
     }
   } catch {
     // Whatever it says, the client has sent something else than a body, or has gone.
     throw new ProblemError(400, "The body cannot be read to its end");
+  } finally {
+    clearTimeout(timer);
+    cancel();
   }
-  if (size > maxSize) throw tooLarge;
+  if (isLate) throw new ProblemError(408, `The body did not come within ${BODY_MS} ms`);
+  if (size > maxSize) throw tooLarge(maxSize);
   return Buffer.concat(chunks);
+}
+
+function tooLarge(maxSize: number): ProblemError {
+  return new ProblemError(413, `The body has more than ${maxSize} bytes`);
 }
 
 /** A problem document. Source: RFC 9457. The detail goes to strangers: no internals in it. */

@@ -53,6 +53,12 @@ export const MAX_GROUPS = 20;
 /** Longest expression of one component: each character is an instruction that is kept as long as the pattern. */
 const MAX_EXPRESSION_LENGTH = 2048;
 
+/**
+ * Longest component of a topic that an expression is tried on: its cost grows with the length, and no pattern may
+ * hold up an update. The standard of the protocol has what exceeds such a limit not match.
+ */
+const MAX_TEXT_LENGTH = 1024;
+
 /** The order in which the components are written in a pattern. */
 const COMPONENTS = [
   "protocol",
@@ -329,7 +335,7 @@ class Expression implements ComponentMatcher {
   }
 
   test(text: string): boolean {
-    return text.startsWith(this.#start) && this.#expression.test(text);
+    return text.length <= MAX_TEXT_LENGTH && text.startsWith(this.#start) && this.#expression.test(text);
   }
 }
 

@@ -476,6 +476,22 @@ export function register({ requirement, reference }: Suite): void {
     }
   });
 
+  reference(
+    "Publish",
+    "an Idempotency-Key is its publisher's, and for one body",
+    (hubs, t) =>
+      atBothDoors(hubs, t, async (door) => {
+        const topic = unique();
+        const headers = { "Idempotency-Key": crypto.randomUUID() };
+        const first = await door.publishOk({ topic, data: "1", private: "on" }, { headers });
+        assert.equal(await door.publishOk({ topic, data: "1", private: "on" }, { headers }), first);
+        assert.notEqual(await door.publishOk({ topic, data: "2", private: "on" }, { headers }), first);
+        const token = await door.token({ publish: [topic], claims: { sub: "another" } });
+        const form = { topic, data: "1", private: "on" };
+        assert.notEqual(await door.publishOk(form, { headers, token }), first);
+      }),
+  );
+
   reference("Publish", "without an issuer nobody can publish: 405", async (hubs) => {
     const hub = await hubs.open(OPEN);
     for (const token of [null, await hub.token({ publish: ["*"] })]) {

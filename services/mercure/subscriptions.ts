@@ -469,6 +469,41 @@ function registerReferences(suite: Suite): void {
     assert.deepEqual(watcher.about(topic), []);
   });
 
+  reference("a grant on another path opens no list, however the request is spelt", async (hubs) => {
+    const hub = await hubs.open(ON);
+    await using _stream = await hub.subscribe({ match: unique() });
+    const tokens = [
+      await hub.token({ subscribe: ["/users/3"] }),
+      await hub.token({ subscribe: [{ match: "/users/*", match_type: "urlpattern" }] }),
+    ];
+    const up = "%2e%2e/".repeat(3);
+    for (const token of tokens) {
+      for (
+        const path of [
+          `${SUBSCRIPTIONS}/../../../users/3`,
+          `${SUBSCRIPTIONS}/${up}users/3`,
+          `${SUBSCRIPTIONS}/exact/%2E%2E/${up}users/3`,
+          `${SUBSCRIPTIONS.replace("mercure", "%6Dercure")}/x`,
+        ]
+      ) {
+        // Spelt by hand: fetch() would resolve the dots.
+        const status = await statusOf(hub, `GET ${path} HTTP/1.1\r\nAuthorization: Bearer ${token}\r\n`);
+        assert.equal(status, 404, path);
+      }
+    }
+  });
+
+  reference("the cursor is no id that the client may not read", async (hubs) => {
+    const hub = await hubs.open(ON);
+    const token = await watcherToken(hub);
+    const visible = await hub.publishOk({ topic: unique() });
+    const secret = await hub.publishOk({ topic: unique("secret"), private: "on" });
+    await using watcher = await watch(hub, visible);
+    await watcher.settle();
+    const answer = await hub.path(SUBSCRIPTIONS, { token });
+    assert.ok(!(answer.headers.get("Link") ?? "").includes(secret));
+  });
+
   reference("an id with quotes does not break the link", async (hubs) => {
     const hub = await hubs.open(ON);
     const id = `id-["${unique()}", é]`;
@@ -489,4 +524,15 @@ function registerReferences(suite: Suite): void {
     assert.equal(end?.active, false);
     await eventually("the end of the stream", () => stream.ended);
   });
+}
+
+/** Sends the head of a request as it is, and returns the status of the answer. */
+async function statusOf(hub: Hub, head: string): Promise<number> {
+  const { hostname, port, host } = new URL(hub.url);
+  using connection = await Deno.connect({ hostname, port: Number(port) });
+  await connection.write(new TextEncoder().encode(`${head}Host: ${host}\r\nConnection: close\r\n\r\n`));
+  const bytes = new Uint8Array(1024);
+  const length = await within("an answer", connection.read(bytes)) ?? 0;
+  const [, status] = /^HTTP\/1\.1 ([0-9]{3})/.exec(new TextDecoder().decode(bytes.subarray(0, length))) ?? [];
+  return Number(status);
 }

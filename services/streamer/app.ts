@@ -7,10 +7,11 @@ import type { Log } from "../lib/log.ts";
 import { type Matcher, parseMatcher, Topic } from "../lib/matcher.ts";
 import type { Access } from "../lib/mercure/access.ts";
 import type { Grants } from "../lib/mercure/authorization.ts";
-import type { JsonValue } from "../lib/mercure/authorization_details.ts";
+import type { JsonValue } from "../lib/json.ts";
 import { hubCors } from "../lib/mercure/hub_cors.ts";
 import type { HubUrl } from "../lib/mercure/hub_url.ts";
-import { FORM_TYPE, servePublish } from "../lib/mercure/publish.ts";
+import { servePublish } from "../lib/mercure/publish.ts";
+import { FORM_TYPE } from "../lib/mercure/form.ts";
 import { escapeAttribute, listFiles, readPage, serveFiles, servePage } from "../lib/pages.ts";
 import { aborted } from "../lib/shutdown.ts";
 import { encodePreamble, STREAM_HEADERS } from "../lib/sse.ts";
@@ -23,7 +24,7 @@ import type { Presence } from "./presence.ts";
 import { subscribe } from "./subscribe.ts";
 import { readFields, readLastEventId, readMatchers, toHeader } from "./subscribe_request.ts";
 import { subscriptionOf } from "./subscription.ts";
-import { serveSubscriptions } from "./subscriptions.ts";
+import { serveSubscriptions } from "./subscriptions_api.ts";
 import { View } from "./view.ts";
 
 export interface StreamerOptions {
@@ -117,6 +118,8 @@ function createSubscribeHandler(options: StreamerOptions) {
     // Hono runs this for HEAD too, where a stream would have no reader.
     if (c.req.method === "HEAD") return c.body(null);
 
+    const hasPatterns = matchers.some(({ exact, matchesAll }) => exact === undefined && !matchesAll);
+    if (hasPatterns && hub.hasTooManyPatterns) return turnAway(c, config.overload);
     const leave = admission.admit({
       client: clientAddress(c, config.trustedProxies),
       tokenId: grants?.tokenId,

@@ -33,6 +33,17 @@ export class Groups {
   readonly #byTopic = new Map<string, Set<Group>>();
   readonly #byPattern = new Map<string, Interest>();
   readonly #everything = new Set<Group>();
+  #size = 0;
+
+  /** How many distinct patterns there are: each update asks all of them. */
+  get patterns(): number {
+    return this.#byPattern.size;
+  }
+
+  /** Characters of regular expressions that were compiled for them. */
+  get size(): number {
+    return this.#size;
+  }
 
   /** The group of a view, with one more subscriber. */
   join(view: View): Group {
@@ -73,14 +84,17 @@ export class Groups {
     if (matcher.exact !== undefined) {
       return getOrInsert(this.#byTopic, matcher.exact, () => new Set());
     }
-    return getOrInsert(this.#byPattern, matcher.key, () => ({ matcher, groups: new Set<Group>() })).groups;
+    return getOrInsert(this.#byPattern, matcher.key, () => {
+      this.#size += matcher.size;
+      return { matcher, groups: new Set<Group>() };
+    }).groups;
   }
 
   #unindex(matcher: Matcher, group: Group): void {
     const groups = this.#index(matcher);
     groups.delete(group);
     if (groups.size > 0) return;
-    this.#byPattern.delete(matcher.key);
+    if (this.#byPattern.delete(matcher.key)) this.#size -= matcher.size;
     if (matcher.exact !== undefined) this.#byTopic.delete(matcher.exact);
   }
 }

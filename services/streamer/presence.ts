@@ -148,6 +148,8 @@ export class Presence implements HubObserver {
 
   /** The new history knows nothing of what goes on here. */
   onHistoryLost(): void {
+    // Who is still there says so, as we do; an end may have been lost.
+    for (const [id, { streamer }] of this.#active) if (streamer !== this.#streamer) this.#active.delete(id);
     for (const subscription of this.#own.values()) this.#announce(subscription);
   }
 

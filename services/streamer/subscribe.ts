@@ -49,7 +49,7 @@ export interface SubscribeRequest {
   readonly signals: boolean;
 }
 
-export interface Subscription {
+export interface OpenStream {
   readonly stream: ReadableStream<Uint8Array>;
   /**
    * The id of the update before the first one that is sent: the one that was asked for, or `earliest` when nobody
@@ -61,7 +61,7 @@ export interface Subscription {
 }
 
 /** Opens a stream of what a client may see after an update. An unreachable channel does not keep it from opening. */
-export async function subscribe(request: SubscribeRequest, options: SubscribeOptions): Promise<Subscription> {
+export async function subscribe(request: SubscribeRequest, options: SubscribeOptions): Promise<OpenStream> {
   const { hub } = options;
   const { lastEventId, signals, remembersIds, view } = request;
   const live: Place = "live";

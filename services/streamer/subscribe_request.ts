@@ -11,8 +11,7 @@ import {
   parseMatcher,
   parseTopicSelector,
 } from "../lib/matcher.ts";
-import { type FormField, parseForm, parseQuery } from "../lib/mercure/form.ts";
-import { requireForm } from "../lib/mercure/publish.ts";
+import { type FormField, parseForm, parseQuery, requireForm } from "../lib/mercure/form.ts";
 
 /** The parameters that are matchers, and the type of each. */
 const MATCHER_TYPES: ReadonlyMap<string, string> = new Map([
@@ -27,6 +26,10 @@ const RESERVED_NAME = /^match/i;
 /** What clients call the last id: the protocol, then 0.x, then the polyfills for browsers without EventSource. */
 const ID_PARAMETERS = ["last_event_id", "lastEventID", "Last-Event-ID", "lastEventId", "evs_last_event_id"];
 
+/** Most bytes of a `QUERY`: anybody may send one. */
+const MAX_QUERY_BYTES = 256 * 1024;
+/** Most UTF-16 code units of all matchers of one stream together: each of them is announced, and stored. */
+const MAX_MATCHER_UNITS = 32_768;
 /** Most characters of regular expressions in the matchers of one stream: they bound the memory that it takes. */
 const MAX_EXPRESSIONS = 32_768;
 
@@ -44,7 +47,7 @@ export async function readFields(
   const fields = parseQuery(c.req.url);
   if (c.req.method !== "QUERY") return fields;
   requireForm(c.req.header("Content-Type"));
-  return [...fields, ...parseForm(await readBody(c, maxBody))];
+  return [...fields, ...parseForm(await readBody(c, Math.min(maxBody, MAX_QUERY_BYTES)))];
 }
 
 /**
@@ -82,6 +85,9 @@ export function readMatchers(fields: readonly FormField[], options: MatchersOpti
     matchers.set(matcher.key, matcher);
   }
   const distinct = [...matchers.values()];
+  if (distinct.reduce((sum, { pattern }) => sum + pattern.length, 0) > MAX_MATCHER_UNITS) {
+    throw new ProblemError(400, `The matchers have at most ${MAX_MATCHER_UNITS} characters together`);
+  }
   if (distinct.reduce((sum, { size }) => sum + size, 0) > MAX_EXPRESSIONS) {
     throw new ProblemError(400, "The matchers are too complex together; fewer wildcards and groups help");
   }

@@ -86,12 +86,10 @@ export class Subscriber {
     this.#lastWrite = performance.now();
   }
 
-  /** Ends the stream from our side. What waits is still delivered, unless the stream's time is over. */
+  /** Ends the stream from our side. What waits in it was written in time, and is still delivered. */
   close(): void {
     if (this.#ended.signal.aborted) return;
-    const waits = this.#controller.desiredSize !== BUFFER_BYTES;
-    if (waits && Date.now() >= this.#closesAt) this.#controller.error(new Error("The stream's time is over"));
-    else this.#controller.close();
+    this.#controller.close();
     this.#end();
   }
 

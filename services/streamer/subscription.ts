@@ -4,7 +4,7 @@
  * Source: draft-dunglas-mercure-08, "Active subscriptions"; for the 0.x generation, draft-dunglas-mercure-07.
  */
 import type { Matcher } from "../lib/matcher.ts";
-import { isObject, type JsonObject, type JsonValue } from "../lib/mercure/authorization_details.ts";
+import { isObject, type JsonObject, type JsonValue } from "../lib/json.ts";
 import { newUpdateId, SIGNAL_TYPE, type Update } from "../lib/update.ts";
 
 /** One matcher of one open stream. */

@@ -12,7 +12,8 @@ import {
 import { announce, messageOf } from "../lib/log.ts";
 import { InvalidMatcherError, parseMatcher, parseTopicSelector } from "../lib/matcher.ts";
 import { Authorization, type Explanation, type Role } from "../lib/mercure/authorization.ts";
-import { DETAIL_TYPE, isObject, type JsonObject } from "../lib/mercure/authorization_details.ts";
+import { isObject, type JsonObject } from "../lib/json.ts";
+import { DETAIL_TYPE } from "../lib/mercure/authorization_details.ts";
 import { DEFAULT_HUB_PATH } from "../lib/mercure/hub_url.ts";
 import { type Issuer, ISSUER_SETTINGS, type KeySource, readIssuers } from "../lib/mercure/issuers.ts";
 import { importSecret } from "../lib/mercure/keys.ts";

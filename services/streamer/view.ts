@@ -3,6 +3,7 @@
  * its token grants. Subscribers with the same view receive the same bytes.
  * Source: draft-dunglas-mercure-08, "Subscription" and "Authorization".
  */
+import { createHash } from "node:crypto";
 import type { Matcher, Topic } from "../lib/matcher.ts";
 
 /** What of an update decides who sees it. */
@@ -21,7 +22,9 @@ export class View {
   constructor(matchers: readonly Matcher[], grants: readonly Matcher[]) {
     this.matchers = matchers;
     this.#grants = grants;
-    this.key = JSON.stringify([keysOf(matchers), keysOf(grants)]);
+    const keys = JSON.stringify([keysOf(matchers), keysOf(grants)]);
+    // They may be long, and are kept for as long as anybody has this view.
+    this.key = createHash("sha256").update(keys).digest("base64url");
   }
 
   sees(update: Visible): boolean {

@@ -8,9 +8,9 @@
  */
 import { createHash } from "node:crypto";
 import { compactVerify, decodeJwt, decodeProtectedHeader } from "jose";
+import { isObject } from "../json.ts";
 import {
   InvalidDetailsError,
-  isObject,
   legacyClaimOf,
   parseAuthorizationDetails,
   parseLegacyClaim,
@@ -29,6 +29,8 @@ export interface Grants extends TopicGrants {
   readonly expiresAt: number | undefined;
   /** Whether they come from the claim of a 0.x token. */
   readonly legacy: boolean;
+  /** The same for all tokens that name the same issuer and subject: whose token it is. */
+  readonly publisher: string;
   /** The same for the same token, which it does not disclose. */
   readonly tokenId: string;
 }
@@ -184,7 +186,7 @@ export class Authorization {
     note(legacy ? "mercure" : "authorization_details", problem, () => "valid");
     if (typeof granted === "string") return undefined;
     const expiresAt = typeof claims.exp === "number" ? Math.floor(claims.exp * 1000) : undefined;
-    return { ...granted, expiresAt, legacy, tokenId: idOf(token) };
+    return { ...granted, expiresAt, legacy, publisher: publisherOf(claims), tokenId: idOf(token) };
   }
 
   /**
@@ -331,6 +333,11 @@ function duration(ms: number): string {
   const units = [[86_400_000, "days"], [3_600_000, "h"], [60_000, "min"]] as const;
   const [size, name] = units.find(([size]) => ms >= 2 * size) ?? [1000, "s"];
   return `${Math.ceil(ms / size)} ${name}`;
+}
+
+/** Source: RFC 9068, section 2.2: `sub` is the client itself where no user is involved. */
+function publisherOf({ iss, sub, client_id }: Claims): string {
+  return JSON.stringify([iss, sub, client_id]);
 }
 
 /** What was signed, hashed. The signature does not count: for some algorithms others of the same text are valid too. */

@@ -3,6 +3,7 @@
  * the token as a whole: to skip a part would silently change what its issuer meant.
  * Source: RFC 9396; draft-dunglas-mercure-08, "Authorization Details".
  */
+import { isObject, type JsonObject, type JsonValue } from "../json.ts";
 import {
   InvalidMatcherError,
   type Matcher,
@@ -15,11 +16,6 @@ export const DETAIL_TYPE = "https://mercure.rocks/authorization-detail";
 
 /** The claims of the 0.x generation; the longer one takes the other's place. */
 const LEGACY_CLAIMS = ["https://mercure.rocks/", "mercure"] as const;
-
-export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
-export interface JsonObject {
-  readonly [name: string]: JsonValue;
-}
 
 export interface SubscribeGrant {
   readonly matchers: readonly Matcher[];
@@ -165,9 +161,4 @@ function parseSelector(entry: unknown, place: string, options: MatcherOptions): 
 
 function isFilledList(value: unknown): value is readonly unknown[] {
   return Array.isArray(value) && value.length > 0;
-}
-
-/** Whether a value that came out of JSON is an object. */
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -3,6 +3,9 @@
  * them: `URLSearchParams` turns bytes that are no UTF-8 into U+FFFD, and a topic must not change on its way in.
  * Source: WHATWG URL, section 5.1 "application/x-www-form-urlencoded parsing".
  */
+import { ProblemError } from "../http.ts";
+
+export const FORM_TYPE = "application/x-www-form-urlencoded";
 
 export interface FormField {
   /** Decoded. What is not UTF-8 in it is U+FFFD: no name that anybody looks for has that. */
@@ -81,4 +84,17 @@ function hexDigit(byte = 0): number {
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
   const letter = byte | 0x20;
   return letter >= 0x61 && letter <= 0x66 ? letter - 0x61 + 10 : -1;
+}
+
+/** A media type. Source: RFC 9110, section 8.3.1. */
+const MEDIA_TYPE = /^[\w!#$%&'*+\-.^`|~]+\/[\w!#$%&'*+\-.^`|~]+$/;
+
+/**
+ * @param contentType of the request.
+ * @throws {ProblemError} when it is not that of a form.
+ */
+export function requireForm(contentType: string | undefined): void {
+  const type = contentType?.split(";", 1)[0]?.trim() ?? "";
+  if (type.toLowerCase() === FORM_TYPE) return;
+  throw new ProblemError(MEDIA_TYPE.test(type) ? 415 : 400, `The Content-Type must be ${FORM_TYPE}`);
 }

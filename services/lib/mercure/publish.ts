@@ -4,8 +4,8 @@
  */
 import type { Context } from "hono";
 import type { Channel, PublishOptions } from "../channel.ts";
-import { type App, ProblemError, readBody } from "../http.ts";
-import { publishOptionsFor } from "../idempotency.ts";
+import { type App, ProblemError, readBody, refuseLargeBody } from "../http.ts";
+import { digestOf, readIdempotencyKey, requestKeyOf } from "../idempotency.ts";
 import { type Matcher, Topic } from "../matcher.ts";
 import {
   InvalidUpdateError,
@@ -16,10 +16,8 @@ import {
   type Update,
 } from "../update.ts";
 import type { Access } from "./access.ts";
-import { type FormField, parseForm } from "./form.ts";
+import { type FormField, parseForm, requireForm } from "./form.ts";
 import type { HubUrl } from "./hub_url.ts";
-
-export const FORM_TYPE = "application/x-www-form-urlencoded";
 
 /** Longest topic or type that a publisher may use, in UTF-16 code units. */
 const MAX_PUBLISHED_NAME_LENGTH = 4096;
@@ -45,15 +43,21 @@ export function servePublish(app: App, options: PublishRouteOptions): void {
   app.post(
     hubUrl.path,
     async (c) => {
-      const body = await readBody(c, limits.maxBody);
+      refuseLargeBody(c, limits.maxBody);
       const grants = await access.grantsFor(c, "publish");
       if (grants === undefined) throw access.refuse(c, "missing", "no token was presented");
+      // Not before: a body takes memory for as long as its sender likes.
+      const body = await readBody(c, limits.maxBody);
       const update = readUpdate(c, body, options);
       const refused = firstRefused(update.topics, grants.publish);
       if (refused !== undefined) {
         throw access.refuse(c, "insufficient", `the token may not publish to ${JSON.stringify(refused)}`);
       }
-      const published = publishOptionsFor(c.req.header("Idempotency-Key"), update.topics[0]);
+      const key = readIdempotencyKey(c.req.header("Idempotency-Key"));
+      // Only who sends the very same again may learn what became of it: with another publisher or another body, the
+      // same key means something else.
+      const requestKey = key && requestKeyOf("POST hub", [grants.publisher, digestOf(body), key]);
+      const published = requestKey === undefined ? {} : { requestKey };
       const id = await store(channel, update, published);
       return c.body(id, 200, { "Content-Type": "text/plain; charset=utf-8" });
     },
@@ -84,19 +88,6 @@ function readUpdate(
     throw new ProblemError(400, `The topic ${JSON.stringify(reserved)} is the hub's own`);
   }
   return update;
-}
-
-/** A media type. Source: RFC 9110, section 8.3.1. */
-const MEDIA_TYPE = /^[\w!#$%&'*+\-.^`|~]+\/[\w!#$%&'*+\-.^`|~]+$/;
-
-/**
- * @param contentType of the request.
- * @throws {ProblemError} when it is not that of a form.
- */
-export function requireForm(contentType: string | undefined): void {
-  const type = contentType?.split(";", 1)[0]?.trim() ?? "";
-  if (type.toLowerCase() === FORM_TYPE) return;
-  throw new ProblemError(MEDIA_TYPE.test(type) ? 415 : 400, `The Content-Type must be ${FORM_TYPE}`);
 }
 
 /** The update that a form describes. Names that mean nothing are passed over; of a repeated one the first counts. */

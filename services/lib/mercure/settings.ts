@@ -1,6 +1,7 @@
 /** What a service that takes updates by the Mercure protocol has to be told, and what becomes of it. */
 import { cookieName, count, duration, hubUrl, originList, origins, type SettingsOf, size } from "../env.ts";
 import type { Log } from "../log.ts";
+import { MAX_TOPICS } from "../update.ts";
 import { Access } from "./access.ts";
 import { Authorization } from "./authorization.ts";
 import { DEFAULT_HUB_PATH, HubUrl } from "./hub_url.ts";
@@ -13,9 +14,9 @@ export const HUB_SETTINGS = {
   publishOrigins: originList("PUBLISH_ORIGINS"),
   corsOrigins: origins("CORS_ORIGINS", "*"),
   maxBody: size("MAX_BODY", "1MiB"),
-  maxTopics: count("MAX_TOPICS", "1000"),
+  maxTopics: count("MAX_TOPICS", "1000", { most: MAX_TOPICS }),
   maxDetails: count("MAX_DETAILS", "100"),
-  maxMatcherLength: count("MAX_MATCHER_LENGTH", "4096"),
+  maxMatcherLength: count("MAX_MATCHER_LENGTH", "4096", { most: 4096 }),
   publishTimeout: duration("PUBLISH_TIMEOUT", "2s"),
 };
 
