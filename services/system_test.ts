@@ -261,7 +261,7 @@ Deno.test("the whole address family is served by one [::]", async () => {
   }
 });
 
-Deno.test("deno task start runs the four services and prints where the pages are", async () => {
+Deno.test("deno task start runs the four services, prints where the pages are and how to publish", async () => {
   // On the default ports somebody may be working.
   const [XSUB_PORT = "", XPUB_PORT = "", ROUTER_PORT = ""] = freePorts(3).map(String);
   await using task = startProcess(["task", "start"], {
@@ -273,8 +273,8 @@ Deno.test("deno task start runs the four services and prints where the pages are
     // More services than processors have to start all the same.
     DENO_JOBS: "1",
   });
-  const lines = await eventually("both addresses", () => {
-    const found = ["Tracking page", "Logger page"].map((name) =>
+  const lines = await eventually("all addresses", () => {
+    const found = ["Tracking page", "Logger page", "Hub page"].map((name) =>
       task.output.find((line) => line.includes(name))
     );
     return found.every((line) => line !== undefined) ? found : undefined;
@@ -291,6 +291,18 @@ Deno.test("deno task start runs the four services and prints where the pages are
         task.output.some((line) => line.includes(`[${name}]`))
       ),
   );
+  const printed = (pattern: RegExp) =>
+    eventually(`${pattern}`, () => task.output.map((line) => pattern.exec(line)?.[1]).find(Boolean));
+  const token = await printed(/TOKEN=(\S+)/);
+  const hubUrl = await printed(/curl .* (http:\S+)$/);
+  await ready(new URL("/", hubUrl).href);
+  const published = await fetch(hubUrl, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${token}` },
+    body: new URLSearchParams({ topic: "/hello", data: "world" }),
+  });
+  assert.equal(published.status, 200);
+  assert.match(await published.text(), /^urn:uuid:/);
   task.kill("SIGINT");
   await within("its end", task.exit);
   for (const url of urls) await assert.rejects(fetch(url));
