@@ -84,7 +84,11 @@ function adviceFor({ status, retryAfterMs }, { action, hasToken, hubUrl }) {
       return [`Is it running? This page asks \`${hubUrl.href}\`.`];
     case 401:
       if (!hasToken) {
-        return [NEEDS_TOKEN[action], `Make one with \`${TOKEN_COMMAND}\`, and paste it under Token.`];
+        return [
+          NEEDS_TOKEN[action],
+          `\`deno task start\` prints one for its throw-away issuer; for your own, make one with \`${TOKEN_COMMAND}\`. ` +
+          "Paste it under Token.",
+        ];
       }
       return [
         "For safety it tells clients no reason. See what this page finds under Token; the log of the streamer has " +
@@ -100,9 +104,9 @@ function adviceFor({ status, retryAfterMs }, { action, hasToken, hubUrl }) {
       return action === "publish"
         ? [
           "No issuer of tokens is configured, so no token can be right.",
-          "To try it: `deno task start` makes a throw-away issuer, and `" + TOKEN_COMMAND +
-          "` a token for it.",
-          "To stay: set `JWT_ISSUER` and `JWT_KEY`, or `ISSUERS_FILE`.",
+          "To try it: `deno task start` makes a throw-away issuer, and prints a token of it.",
+          "To stay: set `JWT_ISSUER` and `JWT_KEY`, or `ISSUERS_FILE`; then `" + TOKEN_COMMAND +
+          "` makes one.",
         ]
         : [];
     case 429:
