@@ -261,6 +261,14 @@ Deno.test("the whole address family is served by one [::]", async () => {
   }
 });
 
+Deno.test("a streamer that has never seen a forwarder ends when it is told to", async () => {
+  const [XPUB_PORT = "", ROUTER_PORT = ""] = freePorts(2).map(String);
+  await using streamer = await startHttpService("streamer", { XPUB_PORT, ROUTER_PORT, SUBSCRIPTIONS: "on" });
+  streamer.kill("SIGTERM");
+  const { code } = await within("its end", streamer.exit);
+  assert.equal(code, 0);
+});
+
 Deno.test("deno task start runs the four services, prints where the pages are and how to publish", async () => {
   // On the default ports somebody may be working.
   const [XSUB_PORT = "", XPUB_PORT = "", ROUTER_PORT = ""] = freePorts(3).map(String);

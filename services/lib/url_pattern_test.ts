@@ -308,3 +308,11 @@ Deno.test("UrlPattern says what the built-in one says", () => {
   );
   for (const [verdict, times] of Object.entries(seen)) assert.ok(times > 100, `${verdict}: ${times} times`);
 });
+
+Deno.test("A topic that is too long for an expression does not match it, and still matches what needs none", () => {
+  const topicOf = (length: number) => componentsOf(`/${"a".repeat(length)}b`, BASE)!;
+  const expression = new UrlPattern("/*a*b", BASE);
+  assert.equal(expression.test(topicOf(1000)), true);
+  assert.equal(expression.test(topicOf(1100)), false);
+  assert.equal(new UrlPattern("/:name", BASE).test(topicOf(100_000)), true);
+});

@@ -74,3 +74,18 @@ Deno.test("Groups.routedTo() asks no exact matcher, and each distinct pattern on
   assert.equal(groups.routedTo([new Topic("/orders/5")]).size, 101);
   assert.equal(asked, 1);
 });
+
+Deno.test("Groups count their distinct patterns, and the expressions in them, while somebody has them", () => {
+  const groups = new Groups();
+  const viewOf = (pattern: string) => new View([parseMatcher("urlpattern", pattern, OPTIONS)], []);
+  const simple = groups.join(viewOf("/orders/:id"));
+  groups.join(viewOf("/orders/:id"));
+  const complex = groups.join(viewOf("/*/x/*/(a|b)"));
+  assert.equal(groups.patterns, 2);
+  assert.ok(groups.size > 0);
+  groups.leave(complex);
+  groups.leave(simple);
+  assert.deepEqual([groups.patterns, groups.size], [1, 0]);
+  groups.leave(simple);
+  assert.deepEqual([groups.patterns, groups.size], [0, 0]);
+});
