@@ -3,6 +3,7 @@
  * back and asks for much the same: each page is then read and encoded once, and its bytes are shared.
  */
 import type { Channel, Cursor } from "../lib/channel.ts";
+import { concatFrames } from "../lib/sse.ts";
 import { chunkOf, type Framed, frameOf } from "./framed.ts";
 import type { View } from "./view.ts";
 
@@ -76,7 +77,7 @@ export class History {
     const entries = await this.#channel.history(after, { limit: PAGE_LIMIT });
     const last = entries.at(-1);
     if (last === undefined) return end && new Page([], end);
-    const page = new Page(entries.map(frameOf), last.cursor);
+    const page = new Page(inOneBuffer(entries.map(frameOf)), last.cursor);
     // What follows "earliest" does change, when the oldest updates are forgotten.
     if (after !== "earliest") this.#keep(after, page);
     return page;
@@ -91,4 +92,16 @@ export class History {
       this.#bytes -= size;
     }
   }
+}
+
+/** The same items, with their frames in one buffer: each buffer takes memory of its own, and is collected late. */
+function inOneBuffer(items: readonly Framed[]): Framed[] {
+  const buffer = concatFrames(items.map(({ frame }) => frame));
+  let start = 0;
+  return items.map((item) => {
+    const end = start + item.frame.length;
+    const frame = buffer.subarray(start, end);
+    start = end;
+    return { ...item, frame };
+  });
 }
