@@ -2,7 +2,7 @@
 import { cors } from "hono/cors";
 import type { Channel } from "../lib/channel.ts";
 import { type App, createApp, problem, readBody } from "../lib/http.ts";
-import { readIdempotencyKey, requestKeyOf } from "../lib/idempotency.ts";
+import { publishOptionsFor } from "../lib/idempotency.ts";
 import type { Log } from "../lib/log.ts";
 import type { Access } from "../lib/mercure/access.ts";
 import { hubCors } from "../lib/mercure/hub_cors.ts";
@@ -51,10 +51,12 @@ export async function createBroadcaster(options: BroadcasterOptions): Promise<Ap
       await readBody(c, MAX_BODY_BYTES);
       const update = trackingUpdate(c.req.param("type"));
       if (update === undefined) return problem(c, 404, "There is no tracking event of this type");
-      const key = readIdempotencyKey(c.req.header("Idempotency-Key"));
       // For each type: clients may make keys for each kind of report by themselves.
-      const requestKey = key && requestKeyOf("POST event", [update.topics, key]);
-      await channel.publish(update, requestKey === undefined ? {} : { requestKey });
+      const scope = () => [update.topics];
+      await channel.publish(
+        update,
+        publishOptionsFor(c.req.header("Idempotency-Key"), "POST event", scope),
+      );
       return c.body(null, 201);
     },
   );

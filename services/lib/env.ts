@@ -96,11 +96,7 @@ export function port(name: string, fallback: number): Setting<number> {
 
 /** A TCP port that is not opened when the setting is missing. */
 export function optionalPort(name: string): Setting<number | undefined> {
-  return {
-    name,
-    default: "none",
-    parse: (text) => text === undefined ? undefined : parsePort(text),
-  };
+  return optional(name, parsePort);
 }
 
 function parsePort(text: string): number {
@@ -273,7 +269,7 @@ export function size(name: string, fallback: string): Setting<number> {
 
 /** A public CURVE key; undefined when missing. Source: ØMQ RFC 26 (CurveZMQ) and RFC 32 (Z85). */
 export function publicKey(name: string): Setting<string | undefined> {
-  return { name, default: "none", parse: (text) => text === undefined ? undefined : parseKey(text) };
+  return optional(name, parseKey);
 }
 
 /** A secret CURVE key; undefined when missing. */

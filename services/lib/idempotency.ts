@@ -3,28 +3,30 @@
  * Source: draft-ietf-httpapi-idempotency-key-header-07, section 2.
  */
 import { createHash } from "node:crypto";
+import type { PublishOptions } from "./channel.ts";
 import { ProblemError } from "./http.ts";
 
 /** Longest key, in characters. */
 const MAX_KEY_LENGTH = 255;
 
 /**
- * The key that a header holds, if there is one.
+ * How to publish for a client that sent this header, if it did.
  *
+ * @param way names the route. The same key means something else at another one.
+ * @param scope what two requests have to agree in, beside the key, for the second to be the first once more. Asked
+ * for only where there is a key.
  * @throws {ProblemError} when the header is no key.
  */
-export function readIdempotencyKey(header: string | undefined): string | undefined {
-  if (header === undefined) return undefined;
-  if (/^[\x21-\x7E]+$/.test(header) && header.length <= MAX_KEY_LENGTH) return header;
-  throw new ProblemError(400, `An Idempotency-Key has 1 to ${MAX_KEY_LENGTH} visible characters`);
-}
-
-/**
- * The channel's key for a request. Two requests have the same when they come by the same way and agree in all that is
- * told here, which must be enough to say that the second is the first once more.
- */
-export function requestKeyOf(way: string, scope: readonly unknown[]): string {
-  return `${way} ${digestOf(JSON.stringify(scope))}`;
+export function publishOptionsFor(
+  header: string | undefined,
+  way: string,
+  scope: () => readonly unknown[],
+): PublishOptions {
+  if (header === undefined) return {};
+  if (!/^[\x21-\x7E]+$/.test(header) || header.length > MAX_KEY_LENGTH) {
+    throw new ProblemError(400, `An Idempotency-Key has 1 to ${MAX_KEY_LENGTH} visible characters`);
+  }
+  return { requestKey: `${way} ${digestOf(JSON.stringify([...scope(), header]))}` };
 }
 
 /** What stands for a text or some bytes. */

@@ -20,6 +20,16 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
+/** Resolves with what the promise does, or with undefined when that does not come within some milliseconds. */
+export async function atMost<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
+  const settled = new AbortController();
+  try {
+    return await Promise.race([promise, pause(ms, settled.signal).then(() => undefined)]);
+  } finally {
+    settled.abort();
+  }
+}
+
 /** Resolves when everything else that is due now has had its turn; sooner than any timer. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { aborted, pause, runTogether } from "./shutdown.ts";
+import { aborted, atMost, pause, runTogether } from "./shutdown.ts";
 import { within } from "./testing/deadline.ts";
 
 // What is left behind after an abort is what these tests are about.
@@ -62,6 +62,15 @@ Deno.test("pause() leaves no listener at the signal", async () => {
   assert.equal(listeners.size, 1);
   await within("1 ms", promise);
   assert.equal(listeners.size, 0);
+});
+
+Deno.test("atMost() resolves with what the promise does, fails as it does, and leaves no timer behind", async () => {
+  assert.equal(await atMost(1_000_000, Promise.resolve("value")), "value");
+  await assert.rejects(atMost(1_000_000, Promise.reject(new TypeError("reason"))), new TypeError("reason"));
+});
+
+Deno.test("atMost() resolves with undefined when the promise takes longer", async () => {
+  assert.equal(await atMost(1, new Promise(() => {})), undefined);
 });
 
 Deno.test("runTogether() runs its parts side by side and resolves when all have ended", async () => {

@@ -16,7 +16,7 @@ import {
 } from "../lib/channel.ts";
 import { type Log, messageOf } from "../lib/log.ts";
 import { whenReachable } from "../lib/reachability.ts";
-import { pause } from "../lib/shutdown.ts";
+import { atMost, pause } from "../lib/shutdown.ts";
 import { SIGNAL_TYPE, type Update } from "../lib/update.ts";
 import type { HubObserver } from "./hub.ts";
 import { heartbeatUpdate, readNotice, type Subscription, subscriptionUpdate } from "./subscription.ts";
@@ -132,9 +132,7 @@ export class Presence implements HubObserver {
 
   /** Waits until all is published, for a while: the last ends come when the last streams have ended. */
   async drain(): Promise<void> {
-    const done = new AbortController();
-    await Promise.race([this.#publishing, pause(DRAIN_MS, done.signal)]);
-    done.abort();
+    if (this.#publishing !== undefined) await atMost(DRAIN_MS, this.#publishing);
     this.#ended.abort();
   }
 

@@ -5,7 +5,7 @@
 import { type Channel, ChannelUnavailableError, type Cursor, HistoryLostError } from "../lib/channel.ts";
 import { type Log, messageOf, stackOf } from "../lib/log.ts";
 import { whenReachable } from "../lib/reachability.ts";
-import { nextTurn, pause } from "../lib/shutdown.ts";
+import { atMost, nextTurn, pause } from "../lib/shutdown.ts";
 import { concatFrames, encodePreamble, encodeSignal } from "../lib/sse.ts";
 import { chunkOf, frameOf } from "./framed.ts";
 import type { History } from "./history.ts";
@@ -95,14 +95,11 @@ export async function subscribe(request: SubscribeRequest, options: SubscribeOpt
 
 /** Resolves with the answer of the channel, or with undefined when it does not come soon. */
 async function inTime<T>(ask: () => Promise<T>): Promise<T | undefined> {
-  const answered = new AbortController();
   try {
-    return await Promise.race([ask(), pause(ANSWER_MS, answered.signal).then(() => undefined)]);
+    return await atMost(ANSWER_MS, ask());
   } catch (error) {
     if (error instanceof ChannelUnavailableError) return undefined;
     throw error;
-  } finally {
-    answered.abort();
   }
 }
 

@@ -8,7 +8,7 @@ import { type App, ProblemError } from "../lib/http.ts";
 import { Topic } from "../lib/matcher.ts";
 import type { Access } from "../lib/mercure/access.ts";
 import type { HubUrl } from "../lib/mercure/hub_url.ts";
-import { pause } from "../lib/shutdown.ts";
+import { atMost } from "../lib/shutdown.ts";
 import type { Hub } from "./hub.ts";
 import type { Presence } from "./presence.ts";
 import { toHeader } from "./subscribe_request.ts";
@@ -70,9 +70,7 @@ export function serveSubscriptions(app: App, options: SubscriptionsOptions): voi
     if (!mayRead([new Topic(path)])) {
       throw access.refuse(c, "insufficient", `the token may not subscribe to ${path}`);
     }
-    const waited = new AbortController();
-    await Promise.race([presence.loaded, pause(LOADED_MS, waited.signal)]);
-    waited.abort();
+    await atMost(LOADED_MS, presence.loaded);
     if (!presence.isLoaded) {
       throw new ProblemError(503, "The list of subscriptions is not known yet; try again", {
         "Retry-After": "1",

@@ -1,22 +1,15 @@
 /** Makes tokens for publishers and subscribers, and says of a token why the hub takes it or not. */
 import { parseArgs } from "node:util";
-import {
-  count,
-  duration,
-  type Environment,
-  hubUrl,
-  readSettings,
-  SettingsError,
-  type SettingsOf,
-} from "../lib/env.ts";
+import { duration, type Environment, readSettings, SettingsError, type SettingsOf } from "../lib/env.ts";
+import { isObject, type JsonObject } from "../lib/json.ts";
 import { announce, messageOf } from "../lib/log.ts";
 import { InvalidMatcherError, parseMatcher, parseTopicSelector } from "../lib/matcher.ts";
 import { Authorization, type Explanation, type Role } from "../lib/mercure/authorization.ts";
-import { isObject, type JsonObject } from "../lib/json.ts";
 import { DETAIL_TYPE } from "../lib/mercure/authorization_details.ts";
 import { DEFAULT_HUB_PATH } from "../lib/mercure/hub_url.ts";
 import { type Issuer, ISSUER_SETTINGS, type KeySource, readIssuers } from "../lib/mercure/issuers.ts";
 import { importSecret } from "../lib/mercure/keys.ts";
+import { HUB_SETTINGS } from "../lib/mercure/settings.ts";
 import { type Claims, importPrivateKey, type SigningKey, signToken } from "../lib/mercure/signing.ts";
 import { withoutControls } from "../lib/mercure/shown.ts";
 import { EXIT_BAD_SETTINGS, EXIT_FAILURE, StartError } from "../lib/start.ts";
@@ -53,9 +46,9 @@ const LOCAL_ORIGIN = "http://127.0.0.1:8001";
 
 export const TOKEN_SETTINGS = {
   ...ISSUER_SETTINGS,
-  hubUrl: hubUrl("HUB_URL", DEFAULT_HUB_PATH),
-  maxDetails: count("MAX_DETAILS", "100"),
-  maxMatcherLength: count("MAX_MATCHER_LENGTH", "4096"),
+  hubUrl: HUB_SETTINGS.hubUrl,
+  maxDetails: HUB_SETTINGS.maxDetails,
+  maxMatcherLength: HUB_SETTINGS.maxMatcherLength,
 };
 type TokenConfig = SettingsOf<typeof TOKEN_SETTINGS>;
 

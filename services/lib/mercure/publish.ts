@@ -5,7 +5,7 @@
 import type { Context } from "hono";
 import type { Channel, PublishOptions } from "../channel.ts";
 import { type App, ProblemError, readBody, refuseLargeBody } from "../http.ts";
-import { digestOf, readIdempotencyKey, requestKeyOf } from "../idempotency.ts";
+import { digestOf, publishOptionsFor } from "../idempotency.ts";
 import { type Matcher, Topic } from "../matcher.ts";
 import {
   InvalidUpdateError,
@@ -53,11 +53,10 @@ export function servePublish(app: App, options: PublishRouteOptions): void {
       if (refused !== undefined) {
         throw access.refuse(c, "insufficient", `the token may not publish to ${JSON.stringify(refused)}`);
       }
-      const key = readIdempotencyKey(c.req.header("Idempotency-Key"));
       // Only who sends the very same again may learn what became of it: with another publisher or another body, the
       // same key means something else.
-      const requestKey = key && requestKeyOf("POST hub", [grants.publisher, digestOf(body), key]);
-      const published = requestKey === undefined ? {} : { requestKey };
+      const scope = () => [grants.publisher, digestOf(body)];
+      const published = publishOptionsFor(c.req.header("Idempotency-Key"), "POST hub", scope);
       const id = await store(channel, update, published);
       return c.body(id, 200, { "Content-Type": "text/plain; charset=utf-8" });
     },
@@ -83,7 +82,8 @@ function readUpdate(
 ): Update {
   requireForm(c.req.header("Content-Type"));
   const update = updateOf(parseForm(body), limits);
-  const reserved = update.topics.find((topic) => hubUrl.isReserved(topic, access.hubUrlFor(c)));
+  const base = access.hubUrlFor(c);
+  const reserved = update.topics.find((topic) => hubUrl.isReserved(topic, base));
   if (reserved !== undefined) {
     throw new ProblemError(400, `The topic ${JSON.stringify(reserved)} is the hub's own`);
   }
