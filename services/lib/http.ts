@@ -121,20 +121,45 @@ function tooLarge(maxSize: number): ProblemError {
   return new ProblemError(413, `The body has more than ${maxSize} bytes`);
 }
 
-/** A problem document. Source: RFC 9457. The detail goes to strangers: no internals in it. */
+/** A problem document. The detail goes to strangers: no internals in it. */
 export function problem(
   c: Context,
   status: ContentfulStatusCode,
   detail: string,
   headers: Readonly<Record<string, string>> = {},
 ): Response {
-  const title = STATUS_CODES[status] ?? "Error";
-  return c.body(JSON.stringify({ title, status, detail }), status, {
-    "Content-Type": "application/problem+json",
-    "Cache-Control": "no-store",
-    ...headers,
-  });
+  return c.newResponse(problemBody(status, detail), status, { ...PROBLEM_HEADERS, ...headers });
 }
+
+/** The same for a request that did not come so far as to have a context. */
+export function problemResponse(status: ContentfulStatusCode, detail: string): Response {
+  return new Response(problemBody(status, detail), { status, headers: PROBLEM_HEADERS });
+}
+
+const PROBLEM_HEADERS = { "Content-Type": "application/problem+json", "Cache-Control": "no-store" };
+
+/** Source: RFC 9457. */
+function problemBody(status: number, detail: string): string {
+  return JSON.stringify({ title: STATUS_CODES[status] ?? "Error", status, detail });
+}
+
+/** A server that listens. */
+export interface HttpServer {
+  readonly port: number;
+  /** Takes no new connection; resolves when the open ones have ended. */
+  shutdown(): Promise<void>;
+}
+
+/** Opens a port. Rejects with what keeps it from that. */
+export type Listen = (app: App, address: { hostname: string; port: number }) => Promise<HttpServer>;
+
+const listenWithDeno: Listen = (app, { hostname, port }) => {
+  const server = Deno.serve(
+    { hostname, port, onListen: () => {} },
+    (request, info) => app.fetch(request, info),
+  );
+  return Promise.resolve({ port: server.addr.port, shutdown: () => server.shutdown() });
+};
 
 export interface ServeOptions {
   /** Address to listen on, without brackets. */
@@ -145,6 +170,8 @@ export interface ServeOptions {
   readonly log: Log;
   /** Called once the port is open, with the address for a browser on this machine. */
   readonly onListen?: (url: string) => void;
+  /** Default: Deno's own server. */
+  readonly listen?: Listen;
 }
 
 /** Milliseconds that open requests have to end. */
@@ -157,21 +184,11 @@ const DRAIN_MS = 3000;
  * @throws {StartError} when the port cannot be opened.
  */
 export async function serve(app: App, options: ServeOptions): Promise<void> {
-  const { hostname, port, signal, log, onListen } = options;
-  let server: Deno.HttpServer<Deno.NetAddr>;
-  try {
-    server = Deno.serve({
-      hostname,
-      port,
-      onListen: (address) => {
-        const url = `http://${browsable(hostname)}:${address.port}/`;
-        log.info("Listening", { url });
-        onListen?.(url);
-      },
-    }, (request, info) => app.fetch(request, info));
-  } catch (error) {
-    throw new StartError(`Cannot listen on ${hostname} port ${port}: ${messageOf(error)}`, { cause: error });
-  }
+  const { hostname, port, signal, log, onListen, listen = listenWithDeno } = options;
+  const server = await listenOn(listen, app, { hostname, port });
+  const url = `http://${browsable(hostname)}:${server.port}/`;
+  log.info("Listening", { url });
+  onListen?.(url);
   await aborted(signal);
   const drained = new AbortController();
   await Promise.race([
@@ -180,6 +197,19 @@ export async function serve(app: App, options: ServeOptions): Promise<void> {
       if (!drained.signal.aborted) log.warn(`Requests are still open after ${DRAIN_MS} ms; they are cut`);
     }),
   ]);
+}
+
+async function listenOn(
+  listen: Listen,
+  app: App,
+  address: { hostname: string; port: number },
+): Promise<HttpServer> {
+  try {
+    return await listen(app, address);
+  } catch (error) {
+    const { hostname, port } = address;
+    throw new StartError(`Cannot listen on ${hostname} port ${port}: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 /** The wildcard addresses cannot be opened in a browser; this machine's own name can. */

@@ -7,14 +7,58 @@ import { SIGNAL_TYPE, type Update } from "./update.ts";
 const encoder = new TextEncoder();
 
 /** The SSE bytes of one update. It was validated at the door, so no field of it can begin another one. */
-export function encodeFrame({ id, type, data, retry }: Update): Uint8Array {
-  let frame = `id: ${id}\n`;
-  if (type !== undefined) frame += `event: ${type}\n`;
-  if (retry !== undefined) frame += `retry: ${retry}\n`;
+export function encodeFrame(update: Update): Uint8Array {
+  return encoder.encode(textOf(update));
+}
+
+/** Characters of frames that are encoded in one go, unless a single one has more. */
+const BLOCK_LENGTH = 64 * 1024;
+
+/**
+ * The same for each of many updates. Their frames lie one after the other in few buffers: a buffer takes longer to
+ * make than a frame to encode, and memory of its own.
+ */
+export function encodeFrames(updates: readonly Update[]): Uint8Array[] {
+  const frames: Uint8Array[] = [];
+  let texts: string[] = [];
+  let length = 0;
+  for (const update of updates) {
+    const text = textOf(update);
+    if (length + text.length > BLOCK_LENGTH) {
+      encodeInto(frames, texts);
+      texts = [];
+      length = 0;
+    }
+    texts.push(text);
+    length += text.length;
+  }
+  encodeInto(frames, texts);
+  return frames;
+}
+
+function encodeInto(frames: Uint8Array[], texts: readonly string[]): void {
+  const all = texts.join("");
+  const block = encoder.encode(all);
+  // Where every character is one byte, the texts say how long the frames are.
+  const isAscii = block.length === all.length;
+  let start = 0;
+  for (const text of texts) {
+    const length = isAscii ? text.length : encoder.encodeInto(text, block.subarray(start)).written;
+    frames.push(block.subarray(start, start + length));
+    start += length;
+  }
+}
+
+function textOf({ id, type, data, retry }: Update): string {
+  let text = `id: ${id}\n`;
+  if (type !== undefined) text += `event: ${type}\n`;
+  if (retry !== undefined) text += `retry: ${retry}\n`;
+  // Most data is JSON on one line.
+  if (!data.includes("\n") && !data.includes("\r")) return `${text}data: ${data}\n\n`;
   // One line each: a line break inside `data:` would begin a field of the publisher's choice. And one at least,
   // for an event without a data line is not dispatched. The space is the one that clients strip.
-  for (const line of data.split(/\r\n|\r|\n/)) frame += `data: ${line}\n`;
-  return encoder.encode(`${frame}\n`);
+  for (const line of data.split(/\r\n|\r|\n/)) text += `data: ${line}\n`;
+  return `${text}\n`;
 }
 
 /** What the hub itself has to say to a stream that asked for it. */
@@ -46,6 +90,11 @@ export function encodePreamble(retryMs: number, id?: string): Uint8Array<ArrayBu
   return encoder.encode(`:\nretry: ${Math.round(retryMs)}\n${fields}`);
 }
 
+/** How long to wait before a reconnection, for a stream that is about to end. */
+export function encodeRetry(retryMs: number): Uint8Array<ArrayBuffer> {
+  return encoder.encode(`retry: ${Math.round(retryMs)}\n`);
+}
+
 /** A comment, which keeps a silent connection from being cut; clients do not show it to the page. */
 export const HEARTBEAT: Uint8Array = encoder.encode(":\n");
 
@@ -57,11 +106,27 @@ export const STREAM_HEADERS: Readonly<Record<string, string>> = {
   "X-Accel-Buffering": "no",
 };
 
-/** Several frames as one chunk, so that one write carries them all. */
+/** How many times a chunk may be as large as itself in memory, where that saves a copy. */
+const MAX_WASTE = 4;
+
+/**
+ * Several frames as one chunk, so that one write carries them all. Nothing is copied when they lie one after the
+ * other, unless a small chunk would keep a large buffer for as long as a slow reader makes it wait.
+ */
 export function concatFrames(frames: readonly Uint8Array[]): Uint8Array {
   const [first] = frames;
-  if (first !== undefined && frames.length === 1) return first;
-  const chunk = new Uint8Array(frames.reduce((size, frame) => size + frame.length, 0));
+  if (first === undefined) return new Uint8Array();
+  const { buffer, byteOffset } = first;
+  let size = 0;
+  let isInARow = true;
+  for (const frame of frames) {
+    isInARow &&= frame.byteOffset === byteOffset + size && frame.buffer === buffer;
+    size += frame.length;
+  }
+  if (isInARow && size * MAX_WASTE >= buffer.byteLength) {
+    return frames.length === 1 ? first : new Uint8Array(buffer, byteOffset, size);
+  }
+  const chunk = new Uint8Array(size);
   let offset = 0;
   for (const frame of frames) {
     chunk.set(frame, offset);

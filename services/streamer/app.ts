@@ -13,14 +13,15 @@ import type { HubUrl } from "../lib/mercure/hub_url.ts";
 import { servePublish } from "../lib/mercure/publish.ts";
 import { FORM_TYPE } from "../lib/mercure/form.ts";
 import { escapeAttribute, listFiles, readPage, serveFiles, servePage } from "../lib/pages.ts";
-import { aborted } from "../lib/shutdown.ts";
 import { encodePreamble, STREAM_HEADERS } from "../lib/sse.ts";
 import { Admission } from "./admission.ts";
 import type { Config } from "./config.ts";
+import { acceptsGzip } from "./gzip.ts";
 import { History } from "./history.ts";
 import type { Hub } from "./hub.ts";
 import { serveMetadata } from "./metadata.ts";
 import type { Presence } from "./presence.ts";
+import { answerWithStream } from "./server.ts";
 import { subscribe } from "./subscribe.ts";
 import { readFields, readLastEventId, readMatchers, toHeader } from "./subscribe_request.ts";
 import { subscriptionOf } from "./subscription.ts";
@@ -114,9 +115,14 @@ function createSubscribeHandler(options: StreamerOptions) {
       throw new ProblemError(400, "A subscription needs a matcher, such as ?match=… or ?match_urlpattern=…");
     }
     for (const [name, value] of Object.entries(STREAM_HEADERS)) c.header(name, value);
+    const gzip = config.compress && acceptsGzip(c.req.header("Accept-Encoding"));
+    if (config.compress) c.header("Vary", "Accept-Encoding");
     c.header("Accept-Query", FORM_TYPE);
     // Hono runs this for HEAD too, where a stream would have no reader.
-    if (c.req.method === "HEAD") return c.body(null);
+    if (c.req.method === "HEAD") {
+      if (gzip) c.header("Content-Encoding", "gzip");
+      return c.body(null);
+    }
 
     const hasPatterns = matchers.some(({ exact, matchesAll }) => exact === undefined && !matchesAll);
     if (hasPatterns && hub.hasTooManyPatterns) return turnAway(c, config.overload);
@@ -127,32 +133,39 @@ function createSubscribeHandler(options: StreamerOptions) {
     });
     if (leave === undefined) return turnAway(c, config.overload);
     const signals = fields.some(({ name, value }) => name === "signals" && value === "1");
-    const { stream, lastEventId, ended } = await subscribe({
+    const { subscriber, lastEventId } = await subscribe({
       view: new View(matchers, grants?.subscribe.flatMap((grant) => grant.matchers) ?? []),
       lastEventId: readLastEventId(c, fields),
       signals,
       remembersIds: signals || isEventSource(c),
       closesAt: closesAt(grants, config.maxStreamLife),
-    }, { hub, history, channel, log }).catch((error) => {
+      gzip,
+    }, { hub, history, channel, log, maxWaiting: config.subscriberBuffer }).catch((error) => {
       leave();
       throw error;
     });
-    aborted(ended).then(leave);
+    subscriber.onEnd(leave);
     if (presence !== undefined) {
-      const subscriber = `urn:uuid:${crypto.randomUUID()}`;
+      const urn = `urn:uuid:${crypto.randomUUID()}`;
       const end = presence.begin(
         matchers.map((matcher) =>
-          subscriptionOf(matcher, { hubPath: hubUrl.path, subscriber, payload: payloadFor(matcher, grants) })
+          subscriptionOf(matcher, {
+            hubPath: hubUrl.path,
+            subscriber: urn,
+            payload: payloadFor(matcher, grants),
+          })
         ),
       );
-      aborted(ended).then(end);
+      subscriber.onEnd(end);
     }
     if (lastEventId !== undefined) {
       c.header("Mercure-Last-Event-ID", toHeader(lastEventId));
       const isLegacy = grants?.legacy || matchers.some(({ type }) => type === "template");
       if (isLegacy) c.header("Last-Event-ID", toHeader(lastEventId));
     }
-    return c.body(stream);
+    // Not before: a refusal is not compressed.
+    if (gzip) c.header("Content-Encoding", "gzip");
+    return answerWithStream(c, subscriber);
   };
 }
 

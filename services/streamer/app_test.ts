@@ -10,6 +10,7 @@ import { openSse, type SseReader } from "../lib/testing/sse_reader.ts";
 import { createStreamer } from "./app.ts";
 import { SETTINGS } from "./config.ts";
 import { Hub, type HubOptions } from "./hub.ts";
+import { listenForStreams } from "./server.ts";
 
 const log = createLog({ service: "test", level: "error" });
 
@@ -36,9 +37,9 @@ async function startStreamer(
     ...await openAccess(config, { log }),
   });
   const running = hub.run(ended.signal);
-  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, app.fetch);
+  const server = await listenForStreams()(app, { port: 0, hostname: "127.0.0.1" });
   return {
-    url: `http://127.0.0.1:${server.addr.port}/`,
+    url: `http://127.0.0.1:${server.port}/`,
     hub,
     channel,
     async [Symbol.asyncDispose]() {
@@ -359,7 +360,7 @@ Deno.test("a reader that does not read holds up nobody, is bounded, and then has
     await streamer.channel.publish(numberedUpdate(number, { data: JSON.stringify({ number, padding }) }));
   }
   await healthy.until("all updates", () => healthy.events.length === last);
-  assert.equal(streamer.hub.live, 1);
+  await eventually("only the healthy one is live", () => streamer.hub.live === 1);
 
   reads.resolve();
   await slow.until("all updates", () => slow.events.length === last);

@@ -29,6 +29,10 @@ export const SETTINGS = {
   maxStreamLife: duration("MAX_STREAM_LIFE", "10m"),
   heartbeat: duration("HEARTBEAT", "15s"),
   overload: choice("OVERLOAD", ["retry", "refuse"], "retry"),
+  compress: onOff("COMPRESS", "off"),
+  maxBatchDelay: duration("MAX_BATCH_DELAY", "25ms"),
+  subscriberBuffer: size("SUBSCRIBER_BUFFER", "1MiB"),
+  subscriberTimeout: duration("SUBSCRIBER_TIMEOUT", "30s"),
   recentBytes: size("RECENT_BYTES", "64MiB"),
 };
 

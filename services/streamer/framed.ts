@@ -1,7 +1,6 @@
 /** An entry of the channel as streams need it: its bytes, encoded once, and what decides who may have them. */
 import type { Cursor, Entry } from "../lib/channel.ts";
-import { Topic } from "../lib/matcher.ts";
-import { concatFrames, encodeFrame } from "../lib/sse.ts";
+import { concatFrames, encodeFrames } from "../lib/sse.ts";
 import { SIGNAL_TYPE, type Update } from "../lib/update.ts";
 import { readNotice } from "./subscription.ts";
 import type { View } from "./view.ts";
@@ -10,7 +9,7 @@ export interface Framed {
   readonly cursor: Cursor;
   readonly id: string;
   /** What it is matched by; none for what streamers tell each other, which has its place in the order only. */
-  readonly topics: readonly Topic[];
+  readonly topics: readonly string[];
   readonly private: boolean;
   readonly frame: Uint8Array;
   /** Bytes of memory that it takes, about. */
@@ -20,35 +19,51 @@ export interface Framed {
 }
 
 /** Bytes that an item takes besides its texts: objects, a place in an array and in an index. */
-const OVERHEAD_BYTES = 400;
-/** The same for each topic, with what matching has found out about it. */
-const TOPIC_OVERHEAD_BYTES = 200;
+const OVERHEAD_BYTES = 500;
+/** The same for each topic. */
+const TOPIC_OVERHEAD_BYTES = 50;
 
 const NOTHING = new Uint8Array();
 
-export function frameOf({ cursor, update }: Entry): Framed {
-  if (update.type !== SIGNAL_TYPE) return framed(cursor, update, update.topics);
-  const notice = readNotice(update);
-  if (notice?.kind !== "subscription") return framed(cursor, update, []);
-  const { type: _, ...untyped } = update;
-  // Clients of the 0.x generation listen for events without a name.
-  return framed(cursor, notice.legacy ? untyped : update, [update.topics[0]]);
+/** Items for the entries, whose frames lie one after the other. */
+export function framesOf(entries: readonly Entry[]): Framed[] {
+  const shown = entries.map(({ update }) => shownOf(update));
+  const frames = encodeFrames(shown.filter((update) => update !== undefined)).values();
+  return entries.map(({ cursor, update }, index) => {
+    const isShown = shown[index] !== undefined;
+    const topics: readonly string[] = !isShown
+      ? []
+      : update.type === SIGNAL_TYPE
+      ? [update.topics[0]]
+      : update.topics;
+    const frame = isShown ? frames.next().value as Uint8Array : NOTHING;
+    return {
+      cursor,
+      id: update.id,
+      topics,
+      private: update.private,
+      frame,
+      size: topics.reduce(
+        (size, topic) => size + 2 * topic.length + TOPIC_OVERHEAD_BYTES,
+        frame.length + 2 * update.id.length + OVERHEAD_BYTES,
+      ),
+    };
+  });
 }
 
-/** @param topics those that it is matched by. */
-function framed(cursor: Cursor, update: Update, topics: readonly string[]): Framed {
-  const frame = topics.length === 0 ? NOTHING : encodeFrame(update);
-  return {
-    cursor,
-    id: update.id,
-    private: update.private,
-    topics: topics.map((name) => new Topic(name)),
-    frame,
-    size: topics.reduce(
-      (size, topic) => size + 2 * topic.length + TOPIC_OVERHEAD_BYTES,
-      frame.length + 2 * update.id.length + OVERHEAD_BYTES,
-    ),
-  };
+/** The item for one entry. */
+export function frameOf(entry: Entry): Framed {
+  return framesOf([entry])[0] as Framed;
+}
+
+/** What streams show of an update; undefined for what streamers tell each other. */
+function shownOf(update: Update): Update | undefined {
+  if (update.type !== SIGNAL_TYPE) return update;
+  const notice = readNotice(update);
+  if (notice?.kind !== "subscription") return undefined;
+  const { type: _, ...untyped } = update;
+  // Clients of the 0.x generation listen for events without a name.
+  return notice.legacy ? untyped : update;
 }
 
 /** A signal in its place among the updates. */
@@ -58,24 +73,30 @@ export function signalItem(cursor: Cursor, signal: Uint8Array): Framed {
 
 /** Milliseconds in one go for what one subscriber sees: many matchers, and others want their turn. */
 const GO_MS = 5;
+/** Most items between two looks at the clock, which takes as long as most of them. */
+const MAX_UNTIMED = 16;
 
 /**
  * What a subscriber with this view receives of the items, as one chunk, and how many of them that was: one at least,
  * and all unless matching takes too long.
  */
 export function chunkOf(
-  items: readonly Framed[],
+  items: readonly Pick<Framed, "topics" | "private" | "frame" | "signal">[],
   view: View,
   { signals = false } = {},
 ): { chunk: Uint8Array; count: number } {
   const end = performance.now() + GO_MS;
   const frames: Uint8Array[] = [];
   let count = 0;
+  let nextLook = 1;
   for (const item of items) {
     if (view.sees(item)) frames.push(item.frame);
     if (signals && item.signal !== undefined) frames.push(item.signal);
     count++;
+    if (count < nextLook) continue;
     if (performance.now() > end) break;
+    // The first ones tell how long it takes; as many again take as long again.
+    nextLook += Math.min(count, MAX_UNTIMED);
   }
   return { chunk: concatFrames(frames), count };
 }

@@ -1,11 +1,8 @@
-/**
- * The subscribers by what they see, and an index from topics to them: an update visits only those who may get it,
- * and each distinct pattern is asked once, however many have subscribed with it.
- */
-import type { Matcher, Topic } from "../lib/matcher.ts";
+/** The subscribers by what they see, so that an update visits only those who may get it (see `interests.ts`). */
 import type { Framed } from "./framed.ts";
+import { Interests } from "./interests.ts";
 import type { Subscriber } from "./subscriber.ts";
-import type { View } from "./view.ts";
+import type { View, Visible } from "./view.ts";
 
 /** The subscribers with one view. */
 export class Group {
@@ -16,33 +13,42 @@ export class Group {
   pending: Framed[] = [];
   /** How many subscribers it has, live or not. */
   size = 0;
+  /** The union that it was last taken into: marks cost less than a set for each update. */
+  union = 0;
 
   constructor(view: View) {
     this.view = view;
   }
 }
 
-/** Those who subscribed with one matcher. */
-interface Interest {
-  readonly matcher: Matcher;
-  readonly groups: Set<Group>;
-}
+/**
+ * So many times fewer groups than patterns in all grants are asked one by one: the topic may never come again, and
+ * then asking all patterns would have been for nothing.
+ */
+const FEW = 4;
+/** Sets that are asked one after the other; more are made one. */
+const FEW_SETS = 8;
 
 export class Groups {
   readonly #byView = new Map<string, Group>();
-  readonly #byTopic = new Map<string, Set<Group>>();
-  readonly #byPattern = new Map<string, Interest>();
-  readonly #everything = new Set<Group>();
-  #size = 0;
+  readonly #routes: Interests<Group>;
+  readonly #grants: Interests<Group>;
+  #unions = 0;
 
-  /** How many distinct patterns there are: each update asks all of them. */
-  get patterns(): number {
-    return this.#byPattern.size;
+  /** @param cacheBytes for what is remembered about topics, twice. */
+  constructor({ cacheBytes }: { readonly cacheBytes?: number } = {}) {
+    this.#routes = new Interests(cacheBytes);
+    this.#grants = new Interests(cacheBytes);
   }
 
-  /** Characters of regular expressions that were compiled for them. */
+  /** How many distinct patterns they have subscribed with: each topic that is new asks all of them. */
+  get patterns(): number {
+    return this.#routes.patterns;
+  }
+
+  /** Characters of regular expressions that were compiled for those. */
   get size(): number {
-    return this.#size;
+    return this.#routes.size;
   }
 
   /** The group of a view, with one more subscriber. */
@@ -51,7 +57,8 @@ export class Groups {
     if (group === undefined) {
       group = new Group(view);
       this.#byView.set(view.key, group);
-      for (const matcher of view.matchers) this.#index(matcher).add(group);
+      for (const matcher of view.matchers) this.#routes.add(matcher, group);
+      for (const grant of view.grants) this.#grants.add(grant, group);
     }
     group.size++;
     return group;
@@ -62,48 +69,51 @@ export class Groups {
     group.size--;
     if (group.size > 0) return;
     this.#byView.delete(group.view.key);
-    for (const matcher of group.view.matchers) this.#unindex(matcher, group);
+    for (const matcher of group.view.matchers) this.#routes.delete(matcher, group);
+    for (const grant of group.view.grants) this.#grants.delete(grant, group);
   }
 
-  /** The groups that have a matcher for one of the topics, each once. */
-  routedTo(topics: readonly Topic[]): Set<Group> {
-    if (topics.length === 0) return new Set();
-    const groups = new Set(this.#everything);
-    for (const topic of topics) {
-      for (const group of this.#byTopic.get(topic.name) ?? []) groups.add(group);
-      for (const { matcher, groups: interested } of this.#byPattern.values()) {
-        if (!matcher.matches(topic)) continue;
-        for (const group of interested) groups.add(group);
+  /** The groups that see an update, each once. To be read at once: it may be the index's own set. */
+  seeing(update: Visible): Iterable<Group> {
+    return update.private ? this.#granted(update) : this.routedTo(update.topics);
+  }
+
+  /** The groups that have a matcher for one of the topics, likewise. */
+  routedTo(topics: readonly string[]): Iterable<Group> {
+    return this.#union(this.#routes.find(topics));
+  }
+
+  #granted(update: Visible): Group[] {
+    const routed = this.#routes.find(update.topics);
+    const routes = sizeOf(routed);
+    if (routes === 0) return [];
+    if (routes * FEW <= this.#grants.patterns) {
+      return [...this.#union(routed)].filter(({ view }) => view.mayRead(update));
+    }
+    const granted = this.#grants.find(update.topics);
+    // One who sees everything with a grant for little, or the other way round: the fewer are looked at.
+    const [fewer, more] = routes < sizeOf(granted) ? [routed, granted] : [granted, routed];
+    const others = more.length > FEW_SETS ? [new Set(this.#union(more))] : more;
+    return [...this.#union(fewer)].filter((group) => others.some((set) => set.has(group)));
+  }
+
+  #union(sets: readonly ReadonlySet<Group>[]): Iterable<Group> {
+    const [first] = sets;
+    if (first === undefined) return [];
+    if (sets.length === 1) return first;
+    const union = ++this.#unions;
+    const groups: Group[] = [];
+    for (const set of sets) {
+      for (const group of set) {
+        if (group.union === union) continue;
+        group.union = union;
+        groups.push(group);
       }
     }
     return groups;
   }
-
-  #index(matcher: Matcher): Set<Group> {
-    if (matcher.matchesAll) return this.#everything;
-    if (matcher.exact !== undefined) {
-      return getOrInsert(this.#byTopic, matcher.exact, () => new Set());
-    }
-    return getOrInsert(this.#byPattern, matcher.key, () => {
-      this.#size += matcher.size;
-      return { matcher, groups: new Set<Group>() };
-    }).groups;
-  }
-
-  #unindex(matcher: Matcher, group: Group): void {
-    const groups = this.#index(matcher);
-    groups.delete(group);
-    if (groups.size > 0) return;
-    if (this.#byPattern.delete(matcher.key)) this.#size -= matcher.size;
-    if (matcher.exact !== undefined) this.#byTopic.delete(matcher.exact);
-  }
 }
 
-function getOrInsert<K, V>(map: Map<K, V>, key: K, create: () => V): V {
-  let value = map.get(key);
-  if (value === undefined) {
-    value = create();
-    map.set(key, value);
-  }
-  return value;
+function sizeOf(sets: readonly ReadonlySet<Group>[]): number {
+  return sets.reduce((sum, { size }) => sum + size, 0);
 }

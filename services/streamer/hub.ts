@@ -15,11 +15,13 @@ import {
 } from "../lib/channel.ts";
 import type { Log } from "../lib/log.ts";
 import { whenReachable } from "../lib/reachability.ts";
-import { concatFrames, encodeSignal, HEARTBEAT } from "../lib/sse.ts";
+import { pause } from "../lib/shutdown.ts";
+import { concatFrames, encodeRetry, encodeSignal, HEARTBEAT } from "../lib/sse.ts";
+import { Chunk } from "./gzip.ts";
 import { type Framed, frameOf } from "./framed.ts";
 import { type Group, Groups } from "./groups.ts";
 import { Recent } from "./recent.ts";
-import type { Subscriber } from "./subscriber.ts";
+import { END_REASONS, type EndReason, type Patience, type Subscriber } from "./subscriber.ts";
 
 export interface HubOptions {
   readonly channel: Channel;
@@ -30,6 +32,22 @@ export interface HubOptions {
   readonly signalMs?: number;
   /** Bytes of recent frames that are kept. */
   readonly recentBytes?: number;
+  /** Milliseconds for which updates may be held back, under load only, so that more of them share a write. */
+  readonly maxBatchDelayMs?: number;
+  /** Milliseconds without progress after which a stream that something waits for is given up. */
+  readonly stallMs?: number;
+}
+
+/** What the hub has done since it began. */
+export interface HubCounters {
+  /** Updates that came from the channel. */
+  updates: number;
+  /** Frames that were handed to live subscribers: an update counts once for each. */
+  frames: number;
+  /** How often a live subscriber was too slow, and went on at its own pace. */
+  fellBehind: number;
+  /** Streams that are over, by the reason. */
+  readonly ended: Record<EndReason, number>;
 }
 
 /** Who else has to know what comes from the channel. */
@@ -41,7 +59,16 @@ export interface HubObserver {
 }
 
 /** Bytes of one chunk, so that a burst of large updates does not fill the memory of every stream at once. */
-const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES = 64 * 1024;
+
+/**
+ * How many times as long as the last writing took the hub rests after it, up to the longest delay. What comes in that
+ * time goes out in one write: under load a quarter of a processor is busy with writing, and at low rates the rest is
+ * over before the next update comes.
+ */
+const REST = 3;
+/** Shorter rests, in milliseconds, are not worth a timer. */
+const SHORTEST_REST_MS = 1;
 
 /** Most distinct patterns of all subscribers. Each costs every update some 50 ns; one with expressions, some µs. */
 const MAX_PATTERNS = 10_000;
@@ -50,13 +77,30 @@ const MAX_EXPRESSIONS = 64 * 1024;
 
 /** How many times within one heartbeat the hub looks which streams were silent. */
 const HEARTBEAT_LOOKS = 10;
+/** Milliseconds between two looks at all streams, at most. */
+const LOOK_MS = 1000;
+
+/** For so many streams that end together, clients are told to come back within one second more. */
+const RETURNS_PER_SECOND = 1000;
+const RETURN_MS = { least: 1000, spread: 1000, most: 30_000 };
+/** Different times that they are told; each is encoded once. */
+const RETURN_TIMES = 200;
+
+const HEARTBEAT_CHUNK = new Chunk(HEARTBEAT);
 
 export class Hub {
   readonly recent: Recent;
+  readonly patience: Patience;
   readonly #channel: Channel;
   readonly #log: Log;
-  readonly #heartbeatMs: number;
   readonly #signalMs: number;
+  readonly #maxBatchDelayMs: number;
+  readonly #counters: HubCounters = {
+    updates: 0,
+    frames: 0,
+    fellBehind: 0,
+    ended: Object.fromEntries(END_REASONS.map((reason) => [reason, 0])) as Record<EndReason, number>,
+  };
   readonly #subscribers = new Map<Subscriber, Group>();
   readonly #groups = new Groups();
   readonly #observers: HubObserver[] = [];
@@ -67,11 +111,20 @@ export class Hub {
   #advance = Promise.withResolvers<void>();
 
   constructor(options: HubOptions) {
-    const { channel, log, heartbeatMs = 15_000, signalMs = 10_000, recentBytes = 64 * 1024 * 1024 } = options;
+    const {
+      channel,
+      log,
+      heartbeatMs = 15_000,
+      signalMs = 10_000,
+      recentBytes = 64 * 1024 * 1024,
+      maxBatchDelayMs = 25,
+      stallMs = 30_000,
+    } = options;
     this.#channel = channel;
     this.#log = log;
-    this.#heartbeatMs = heartbeatMs;
+    this.patience = { heartbeatMs, stallMs };
     this.#signalMs = signalMs;
+    this.#maxBatchDelayMs = maxBatchDelayMs;
     this.recent = new Recent(recentBytes);
   }
 
@@ -92,6 +145,10 @@ export class Hub {
     return this.#live;
   }
 
+  get counters(): Readonly<HubCounters> {
+    return this.#counters;
+  }
+
   /** Whether more patterns would make each update too slow, or take too much memory. */
   get hasTooManyPatterns(): boolean {
     return this.#groups.patterns >= MAX_PATTERNS || this.#groups.size >= MAX_EXPRESSIONS;
@@ -106,18 +163,19 @@ export class Hub {
     this.#observers.push(observer);
   }
 
-  /** Takes part in heartbeats and in the end from now on. */
+  /** Takes part in heartbeats and in the end from now on, until it is over. */
   add(subscriber: Subscriber): void {
-    if (this.#isOver) return subscriber.close();
-    this.#subscribers.set(subscriber, this.#groups.join(subscriber.view));
-  }
-
-  remove(subscriber: Subscriber): void {
-    const group = this.#subscribers.get(subscriber);
-    if (group === undefined) return;
-    this.#subscribers.delete(subscriber);
-    this.#leaveLive(group, subscriber);
-    this.#groups.leave(group);
+    if (this.#isOver) return subscriber.close("shutdown");
+    const group = this.#groups.join(subscriber.view);
+    this.#subscribers.set(subscriber, group);
+    subscriber.onEnd((reason) => {
+      this.#counters.ended[reason]++;
+      this.#subscribers.delete(subscriber);
+      this.#leaveLive(group, subscriber);
+      this.#groups.leave(group);
+    });
+    // Its time may be up before the next look.
+    this.#look(subscriber, performance.now());
   }
 
   /** Makes a subscriber live: it receives all that is dispatched after this call, and nothing from before. */
@@ -135,10 +193,10 @@ export class Hub {
 
   /** Follows the channel until the signal aborts, then ends every stream. */
   async run(signal: AbortSignal): Promise<void> {
-    const timers = [setInterval(() => this.#signalHeartbeat(), this.#signalMs)];
-    if (this.#heartbeatMs > 0) {
-      timers.push(setInterval(() => this.#beat(), this.#heartbeatMs / HEARTBEAT_LOOKS));
-    }
+    const timers = [
+      setInterval(() => this.#signalHeartbeat(), this.#signalMs),
+      setInterval(() => this.#lookAtAll(), this.#lookMs),
+    ];
     try {
       await this.#follow(signal);
     } catch (error) {
@@ -146,7 +204,7 @@ export class Hub {
     } finally {
       timers.forEach(clearInterval);
       this.#isOver = true;
-      for (const subscriber of [...this.#subscribers.keys()]) subscriber.close();
+      this.#endAll();
     }
   }
 
@@ -159,7 +217,12 @@ export class Hub {
     let after: Cursor | "earliest" = start;
     while (true) {
       try {
-        for await (const entries of this.#channel.subscribe(after, { signal })) this.#dispatch(entries);
+        for await (const entries of this.#channel.subscribe(after, { signal })) {
+          const start = performance.now();
+          this.#dispatch(entries);
+          const rest = Math.min(this.#maxBatchDelayMs, REST * (performance.now() - start));
+          if (rest >= SHORTEST_REST_MS) await pause(rest, signal);
+        }
         return;
       } catch (error) {
         if (!(error instanceof HistoryLostError)) throw error;
@@ -174,6 +237,7 @@ export class Hub {
   }
 
   #dispatch(entries: readonly Entry[]): void {
+    this.#counters.updates += entries.length;
     // The rest is not for everybody who is told the rate.
     this.#updates += entries.filter(({ update }) => !update.private).length;
     let chunk: Framed[] = [];
@@ -206,7 +270,8 @@ export class Hub {
       }
     }
     for (const group of touched) {
-      const chunk = concatFrames(group.pending.map(({ frame }) => frame));
+      const chunk = new Chunk(concatFrames(group.pending.map(({ frame }) => frame)));
+      this.#counters.frames += group.pending.length * group.live.size;
       group.pending = [];
       for (const subscriber of group.live) this.#write(subscriber, group, chunk, before);
     }
@@ -217,18 +282,20 @@ export class Hub {
     const before = this.recent.end;
     const signal = encodeSignal({ type: "gap", reason });
     this.recent.mark(signal);
+    const chunk = new Chunk(signal);
     for (const [subscriber, group] of this.#subscribers) {
-      if (subscriber.signals && group.live.has(subscriber)) this.#write(subscriber, group, signal, before);
+      if (subscriber.signals && group.live.has(subscriber)) this.#write(subscriber, group, chunk, before);
     }
   }
 
   /** Writes to a live subscriber; without room it goes on after the cursor when it has some. */
-  #write(subscriber: Subscriber, group: Group, chunk: Uint8Array, before: Cursor | undefined): void {
+  #write(subscriber: Subscriber, group: Group, chunk: Chunk, before: Cursor | undefined): void {
     if (subscriber.hasRoom) {
       subscriber.write(chunk);
     } else {
       this.#leaveLive(group, subscriber);
       subscriber.place = { after: before ?? "earliest" };
+      this.#counters.fellBehind++;
     }
   }
 
@@ -236,14 +303,39 @@ export class Hub {
     const rate = Math.round(this.#updates * 1000 / this.#signalMs * 10) / 10;
     this.#updates = 0;
     const signal = encodeSignal({ type: "heartbeat", now: Date.now(), rate, subscribers: this.size });
+    const chunk = new Chunk(signal);
     for (const subscriber of this.#subscribers.keys()) {
-      if (subscriber.signals && subscriber.hasRoom) subscriber.write(signal);
+      if (subscriber.signals && subscriber.hasRoom) subscriber.write(chunk);
     }
   }
 
-  #beat(): void {
-    for (const subscriber of this.#subscribers.keys()) {
-      if (subscriber.idle >= this.#heartbeatMs && subscriber.hasRoom) subscriber.write(HEARTBEAT);
+  /** One timer looks at all streams: 10,000 timers of their own would take more memory than the streams. */
+  get #lookMs(): number {
+    const { heartbeatMs } = this.patience;
+    return heartbeatMs === 0 ? LOOK_MS : Math.min(LOOK_MS, heartbeatMs / HEARTBEAT_LOOKS);
+  }
+
+  #lookAtAll(): void {
+    const now = performance.now();
+    for (const subscriber of this.#subscribers.keys()) this.#look(subscriber, now);
+  }
+
+  #look(subscriber: Subscriber, now: number): void {
+    subscriber.look(now, 2 * this.#lookMs, HEARTBEAT_CHUNK);
+  }
+
+  /** Ends every stream, and spreads the return of those who had them. */
+  #endAll(): void {
+    const { least, spread, most } = RETURN_MS;
+    const span = Math.min(most, Math.max(spread, this.size / RETURNS_PER_SECOND * 1000));
+    const times = Math.min(RETURN_TIMES, this.size);
+    const farewells = Array.from(
+      { length: times },
+      (_, index) => new Chunk(encodeRetry(least + span * (index + Math.random()) / times)),
+    );
+    let next = 0;
+    for (const subscriber of [...this.#subscribers.keys()]) {
+      subscriber.close("shutdown", farewells[next++ % times]);
     }
   }
 }

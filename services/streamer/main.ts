@@ -11,11 +11,20 @@ import { type Config, SETTINGS } from "./config.ts";
 import { announceDevelopment } from "./development.ts";
 import { Hub } from "./hub.ts";
 import { Presence } from "./presence.ts";
+import { listenForStreams } from "./server.ts";
+import { hasUserTimeout } from "./user_timeout.ts";
 
 export async function run(config: Config, { log, signal }: RunContext): Promise<void> {
   const { access, hubUrl, isDevelopment } = await openAccess(config, { log });
   await using channel = await openChannel(config, { publishTimeoutMs: config.publishTimeout });
-  const hub = new Hub({ channel, log, heartbeatMs: config.heartbeat, recentBytes: config.recentBytes });
+  const hub = new Hub({
+    channel,
+    log,
+    heartbeatMs: config.heartbeat,
+    recentBytes: config.recentBytes,
+    maxBatchDelayMs: config.maxBatchDelay,
+    stallMs: config.subscriberTimeout,
+  });
   const { subscriptions } = config;
   const presence = subscriptions === "on" || subscriptions === "auto" && isDevelopment
     ? new Presence({
@@ -27,6 +36,9 @@ export async function run(config: Config, { log, signal }: RunContext): Promise<
     })
     : undefined;
   if (presence !== undefined) hub.observe(presence);
+  if (!hasUserTimeout()) {
+    log.info("The system cannot be told when to give up clients that vanish; that takes it some 15 minutes");
+  }
   const app = await createStreamer({ config, channel, hub, access, hubUrl, presence, log });
   const onListen = (url: string) => {
     announce(`Hub page: ${url}hub/`);
@@ -37,7 +49,15 @@ export async function run(config: Config, { log, signal }: RunContext): Promise<
   };
   await runTogether(signal, [
     (signal) => hub.run(signal),
-    (signal) => serve(app, { hostname: config.ip, port: config.port, signal, log, onListen }),
+    (signal) =>
+      serve(app, {
+        hostname: config.ip,
+        port: config.port,
+        signal,
+        log,
+        onListen,
+        listen: listenForStreams(),
+      }),
     (signal) => logReachability(channel, { log, signal }),
     (signal) => presence?.run(signal) ?? Promise.resolve(),
   ]);

@@ -3,7 +3,9 @@
  * a question to the log. Bounded in bytes; the oldest go first.
  */
 import type { Cursor } from "../lib/channel.ts";
-import { type Framed, signalItem } from "./framed.ts";
+import { Topic } from "../lib/matcher.ts";
+import { chunkOf, type Framed, signalItem } from "./framed.ts";
+import { Piece, Pieces, type Reading } from "./pieces.ts";
 
 /** Items in a row. */
 export interface Stretch {
@@ -12,8 +14,19 @@ export interface Stretch {
   readonly end: Cursor;
 }
 
+/** What is told about an item to find out whether it fits. */
+export interface Asked extends Pick<Framed, "id" | "private"> {
+  readonly topics: readonly Topic[];
+}
+
+const NOTHING = new Uint8Array();
+
 /** Items looked at in one reading, so that a reader to whom few of them matter does not hold up everybody else. */
 const MAX_ITEMS = 2000;
+/** Bytes of frames looked at in one reading. */
+const MAX_BYTES = 64 * 1024;
+/** A reading of less is short. */
+const SHORT_BYTES = MAX_BYTES / 4;
 
 export class Recent {
   readonly #maxBytes: number;
@@ -28,6 +41,14 @@ export class Recent {
   #lastPublicId: string | undefined;
   /** For each id the newest cursor that bears it. */
   readonly #byId = new Map<string, Cursor>();
+  /**
+   * The numbers of the items at which a block begins, the first and the next one left out: nobody reads across those,
+   * so that readers who come from different places go on with the same pieces.
+   */
+  #blocks: number[] = [];
+  #blockBytes = 0;
+  #blockItems = 0;
+  readonly #pieces = new Pieces();
   /** The cursor before the oldest item; undefined until the place of the first item is known. */
   #base: Cursor | undefined;
 
@@ -52,6 +73,9 @@ export class Recent {
     this.#after.set(item.cursor, this.#cut + this.#items.length);
     this.#byId.set(item.id, item.cursor);
     if (!item.private && item.topics.length > 0) this.#lastPublicId = item.id;
+    this.#blockBytes += item.frame.length;
+    this.#blockItems++;
+    if (this.#blockBytes >= MAX_BYTES || this.#blockItems >= MAX_ITEMS) this.#endBlock();
     while (this.#bytes > this.#maxBytes && this.#gone < this.#items.length) this.#evict();
   }
 
@@ -62,12 +86,19 @@ export class Recent {
     this.append(signalItem(cursor, signal));
   }
 
+  #endBlock(): void {
+    this.#blocks.push(this.#cut + this.#items.length);
+    this.#blockBytes = 0;
+    this.#blockItems = 0;
+  }
+
   /** The id of the newest update that fits; undefined when there is none among the newest thousands. */
-  newestId(fits: (item: Framed) => boolean): string | undefined {
+  newestId(fits: (item: Asked) => boolean): string | undefined {
     const oldest = Math.max(this.#gone, this.#items.length - MAX_ITEMS);
     for (let index = this.#items.length - 1; index >= oldest; index--) {
       const item = this.#items[index] as Framed;
-      if (item.topics.length > 0 && fits(item)) return item.id;
+      if (item.topics.length === 0) continue;
+      if (fits({ ...item, topics: item.topics.map((topic) => Topic.of(topic)) })) return item.id;
     }
     return undefined;
   }
@@ -97,6 +128,40 @@ export class Recent {
     return { items, end: items.at(-1)?.cursor ?? cursor };
   }
 
+  /**
+   * What a subscriber receives next: the same piece for all who ask for the same, also when more has come since; one
+   * that ends where the reading began when there is nothing. Undefined when what follows is not, or no longer, here.
+   */
+  next(reading: Reading & { readonly after: Cursor }): Piece | undefined {
+    const number = this.#after.get(reading.after);
+    if (number === undefined) return undefined;
+    const start = number - this.#cut;
+    const end = Math.min(this.#items.length, this.#blockEnd(number) - this.#cut);
+    if (start === end) return new Piece(NOTHING, reading.after);
+    const known = this.#pieces.get(reading);
+    if (known !== undefined && (!known.isOpen || known.end === this.#items[end - 1]?.cursor)) return known;
+    return this.#pieces.set(reading, this.#piece(this.#items.slice(start, end), reading));
+  }
+
+  #piece(items: readonly Framed[], { view, signals = false }: Reading): Piece {
+    const { chunk, count } = chunkOf(items, view, { signals });
+    const bytes = items.reduce((sum, { frame }) => sum + frame.length, 0);
+    const isOpen = count === items.length && bytes < SHORT_BYTES;
+    return new Piece(chunk, items[count - 1]?.cursor as Cursor, { isOpen });
+  }
+
+  /** The number of the item at which the block ends that the given one is in; beyond all for the newest block. */
+  #blockEnd(number: number): number {
+    let low = 0;
+    let high = this.#blocks.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#blocks[middle] as number <= number) low = middle + 1;
+      else high = middle;
+    }
+    return this.#blocks[low] ?? Infinity;
+  }
+
   #evict(): void {
     const item = this.#items[this.#gone] as Framed;
     if (this.#base !== undefined) this.#after.delete(this.#base);
@@ -108,6 +173,7 @@ export class Recent {
     if (this.#gone < 1024 || this.#gone < this.#items.length / 2) return;
     this.#items = this.#items.slice(this.#gone);
     this.#cut += this.#gone;
+    this.#blocks = this.#blocks.filter((number) => number > this.#cut);
     this.#gone = 0;
   }
 }

@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import type { Cursor } from "../lib/channel.ts";
-import { parseMatcher, Topic } from "../lib/matcher.ts";
+import { parseMatcher } from "../lib/matcher.ts";
 import { chunkOf, type Framed, frameOf } from "./framed.ts";
 import { numberedUpdate } from "../lib/testing/fixtures.ts";
+import type { Piece } from "./pieces.ts";
 import { Recent } from "./recent.ts";
 import { View } from "./view.ts";
 
 const ALL = new View([parseMatcher("exact", "*", { base: "http://a.test/", maxLength: 10 })], []);
+const viewOf = (pattern: string) =>
+  new View([parseMatcher("urlpattern", pattern, { base: "http://a.test/", maxLength: 99 })], []);
 const START = "start" as Cursor;
 
 function recentOf(maxBytes: number, sizes: readonly number[]): Recent {
@@ -20,7 +23,7 @@ function recentOf(maxBytes: number, sizes: readonly number[]): Recent {
 }
 
 function framed(item: Pick<Framed, "cursor" | "id" | "frame">): Framed {
-  return { topics: [new Topic("/t")], private: false, size: item.frame.length + 500, ...item };
+  return { topics: ["/t"], private: false, size: item.frame.length + 500, ...item };
 }
 
 function cursor(index: number): Cursor {
@@ -101,4 +104,73 @@ Deno.test("Recent.mark() puts a signal in its place, for those who come by it", 
   assert.deepEqual(chunkOf(items, ALL, { signals: true }).chunk, new Uint8Array([9, 3]));
   assert.deepEqual(chunkOf(items, ALL, { signals: false }).chunk, new Uint8Array([3]));
   assert.equal(recent.read(items[0]!.cursor, 1e6)?.items.length, 1);
+});
+
+/** What a subscriber is given after a cursor until there is nothing more, and in how many pieces. */
+function readPieces(recent: Recent, reading: { after: Cursor; view: View; signals?: boolean }) {
+  const pieces: Piece[] = [];
+  while (true) {
+    const after = pieces.at(-1)?.end ?? reading.after;
+    const piece = recent.next({ ...reading, after });
+    if (piece === undefined) return undefined;
+    if (piece.end === after) return pieces;
+    pieces.push(piece);
+  }
+}
+
+const bytesOf = (pieces: readonly Piece[] | undefined) => pieces?.flatMap(({ chunk }) => [...chunk]);
+
+Deno.test("Recent.next() gives everybody all that follows, whatever others have read and what came meanwhile", () => {
+  const views = [ALL, viewOf("/t"), viewOf("/other"), viewOf("/*")];
+  const step = fc.oneof(
+    fc.record({ append: fc.nat(20_000), topic: fc.constantFrom("/t", "/other") }),
+    fc.record({ view: fc.constantFrom(...views), back: fc.nat(20), signals: fc.boolean() }),
+    fc.constant("mark" as const),
+  );
+  fc.assert(fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+    const recent = new Recent(200_000);
+    recent.begin(START);
+    let appended = 0;
+    for (const step of steps) {
+      if (step === "mark") {
+        recent.mark(new Uint8Array([0]));
+      } else if ("append" in step) {
+        const frame = new Uint8Array(step.append).fill(++appended);
+        recent.append({ ...framed({ cursor: cursor(appended), id: "", frame }), topics: [step.topic] });
+      } else {
+        const { view, signals } = step;
+        const after = step.back >= appended ? START : cursor(appended - step.back);
+        const stretch = recent.read(after, Infinity);
+        const wanted = stretch && [...chunkOf(stretch.items, view, { signals }).chunk];
+        assert.deepEqual(bytesOf(readPieces(recent, { after, view, signals })), wanted);
+      }
+    }
+  }));
+});
+
+Deno.test("Recent.next() gives one piece to all with one view, also when a little has come since", () => {
+  const recent = recentOf(1e7, Array(200).fill(140));
+  const piece = recent.next({ after: START, view: ALL });
+  assert.equal(piece?.end, "c199");
+  recent.append(framed({ cursor: cursor(200), id: "id200", frame: new Uint8Array(140) }));
+  const again = new View(ALL.matchers, []);
+  assert.equal(recent.next({ after: START, view: again }), piece);
+  assert.notEqual(recent.next({ after: START, view: ALL, signals: true }), piece);
+  assert.notEqual(recent.next({ after: START, view: viewOf("/*") }), piece);
+});
+
+Deno.test("Recent.next() gives what came since to those for whom it would be little otherwise", () => {
+  const recent = recentOf(1e7, [1, 2]);
+  assert.equal(recent.next({ after: START, view: ALL })?.end, "c1");
+  recent.append(framed({ cursor: cursor(2), id: "id2", frame: new Uint8Array(3) }));
+  assert.equal(recent.next({ after: START, view: ALL })?.end, "c2");
+  assert.equal(recent.next({ after: START, view: ALL }), recent.next({ after: START, view: ALL }));
+});
+
+Deno.test("Recent.next() brings readers from different places to the same pieces", () => {
+  const recent = recentOf(1e7, Array(2000).fill(140));
+  const pieces = [START, cursor(17), cursor(100)].map((after) => readPieces(recent, { after, view: ALL }));
+  for (const others of pieces.slice(1)) assert.deepEqual(others?.slice(1), pieces[0]?.slice(1));
+  assert.equal(pieces[1]?.[1], pieces[0]?.[1]);
+  assert.equal(pieces[2]?.at(-1), pieces[0]?.at(-1));
 });

@@ -7,6 +7,7 @@ import { type Log, messageOf, stackOf } from "../lib/log.ts";
 import { whenReachable } from "../lib/reachability.ts";
 import { atMost, nextTurn, pause } from "../lib/shutdown.ts";
 import { concatFrames, encodePreamble, encodeSignal } from "../lib/sse.ts";
+import { Chunk } from "./gzip.ts";
 import { chunkOf, frameOf } from "./framed.ts";
 import type { History } from "./history.ts";
 import type { Hub } from "./hub.ts";
@@ -18,6 +19,8 @@ export interface SubscribeOptions {
   readonly history: History;
   readonly channel: Channel;
   readonly log: Log;
+  /** Bytes that may wait for one client. */
+  readonly maxWaiting: number;
 }
 
 /** Bytes of recent frames written in one step. */
@@ -25,7 +28,7 @@ const CHUNK_BYTES = 64 * 1024;
 /** Milliseconds that a stream waits for the channel before it opens without its answer. */
 const ANSWER_MS = 1000;
 /** For a client whose last id nobody knows. */
-const UNKNOWN_ID = encodeSignal({ type: "gap", reason: "what was seen last is no longer kept" });
+const UNKNOWN_ID = new Chunk(encodeSignal({ type: "gap", reason: "what was seen last is no longer kept" }));
 /** Milliseconds after which a stream looks again whether the hub has come to where it is. */
 const LOOK_AGAIN_MS = 250;
 /** Milliseconds that a client waits before it reconnects, and how many more at random: not all at one moment. */
@@ -47,17 +50,17 @@ export interface SubscribeRequest {
   readonly closesAt?: number | undefined;
   /** Whether it wants the hub's own events. */
   readonly signals: boolean;
+  /** Whether its bytes are to be compressed. */
+  readonly gzip: boolean;
 }
 
 export interface OpenStream {
-  readonly stream: ReadableStream<Uint8Array>;
+  readonly subscriber: Subscriber;
   /**
    * The id of the update before the first one that is sent: the one that was asked for, or `earliest` when nobody
    * knows it. Undefined when none was asked for, or when the channel could not be asked in time.
    */
   readonly lastEventId: string | undefined;
-  /** Aborts when the stream is over, whichever side ended it. */
-  readonly ended: AbortSignal;
 }
 
 /** Opens a stream of what a client may see after an update. An unreachable channel does not keep it from opening. */
@@ -71,24 +74,25 @@ export async function subscribe(request: SubscribeRequest, options: SubscribeOpt
   ]);
   // What comes after this id is what comes from now on, or was private and may be seen a second time.
   const id = place === "live" && remembersIds ? hub.recent.lastPublicId : undefined;
-  const frames = [encodePreamble(RECONNECT_MS + Math.random() * RECONNECT_JITTER_MS, id)];
+  const frames: Uint8Array[] = [encodePreamble(RECONNECT_MS + Math.random() * RECONNECT_JITTER_MS, id)];
   if (signals) frames.push(encodeSignal({ type: "hello", now: Date.now(), oldest: oldest ?? null }));
   const isUnknown = lastEventId !== undefined && place === "live";
-  if (signals && isUnknown) frames.push(UNKNOWN_ID);
+  if (signals && isUnknown) frames.push(UNKNOWN_ID.plain);
   const subscriber = new Subscriber({
-    preamble: concatFrames(frames),
+    preamble: new Chunk(concatFrames(frames)),
     place: place ?? { locate: lastEventId ?? "" },
     view,
     closesAt: request.closesAt,
     signals,
-    onEnded: (subscriber) => hub.remove(subscriber),
+    gzip: request.gzip,
+    maxWaiting: options.maxWaiting,
+    patience: hub.patience,
     onRoom: (subscriber) => catchUp(subscriber, options),
   });
   hub.add(subscriber);
   if (place === "live") hub.goLive(subscriber);
   return {
-    stream: subscriber.stream,
-    ended: subscriber.ended,
+    subscriber,
     lastEventId: place === undefined ? undefined : isUnknown ? "earliest" : lastEventId,
   };
 }
@@ -120,17 +124,23 @@ async function oldestId(view: View, { channel }: SubscribeOptions): Promise<stri
   return oldest !== undefined && view.sees(frameOf(oldest)) ? oldest.update.id : undefined;
 }
 
-/** Writes to a subscriber while it has room, until it is live. */
+/** Writes to a subscriber, piece by piece as its client takes them, until it is live. */
 async function catchUp(subscriber: Subscriber, options: SubscribeOptions): Promise<void> {
   try {
-    while (subscriber.hasRoom && subscriber.place !== "live") {
+    while (subscriber.isDrained && subscriber.place !== "live") {
       await whenReachable(() => step(subscriber, options), subscriber.ended);
     }
   } catch (error) {
     if (subscriber.ended.aborted) return;
+    if (error instanceof HistoryLostError) {
+      options.log.warn("A stream ends, since what it has to go on with is no longer kept", {
+        reason: error.message,
+      });
+      return subscriber.close("lagged");
+    }
     // The client comes back with its last id, and finds whatever could not be read now.
     options.log.error(`Cannot go on with a stream: ${messageOf(error)}`, { stack: stackOf(error) });
-    subscriber.close();
+    subscriber.close("failed");
   }
 }
 
@@ -151,7 +161,7 @@ async function step(subscriber: Subscriber, options: SubscribeOptions): Promise<
 async function readOn(
   subscriber: Subscriber,
   after: Cursor | "earliest",
-  { hub, history, log }: SubscribeOptions,
+  { hub, history }: SubscribeOptions,
 ): Promise<void> {
   const recent = after === "earliest" ? undefined : hub.recent.read(after, CHUNK_BYTES);
   if (recent !== undefined) {
@@ -161,30 +171,20 @@ async function readOn(
     return await write(subscriber, chunk, recent.items[count - 1]?.cursor ?? recent.end);
   }
   const { advanced } = hub;
-  try {
-    const page = await history.read(after);
-    if (page !== undefined) {
-      const { chunk, end } = page.read(subscriber.view);
-      return await write(subscriber, chunk, end);
-    }
-    // The reader is at the end of the history, and the hub is about to come there.
-    await Promise.race([advanced, pause(LOOK_AGAIN_MS, subscriber.ended)]);
-  } catch (error) {
-    if (!(error instanceof HistoryLostError)) throw error;
-    log.warn("A stream cannot go on where it was; it goes on with what is kept", { reason: error.message });
-    if (subscriber.ended.aborted) return;
-    if (subscriber.signals) {
-      subscriber.write(encodeSignal({ type: "gap", reason: "they are no longer kept" }));
-    }
-    subscriber.place = { after: "earliest" };
+  const page = await history.read(after);
+  if (page !== undefined) {
+    const { chunk, end } = page.read(subscriber.view);
+    return await write(subscriber, chunk, end);
   }
+  // The reader is at the end of the history, and the hub is about to come there.
+  await Promise.race([advanced, pause(LOOK_AGAIN_MS, subscriber.ended)]);
 }
 
 async function write(subscriber: Subscriber, chunk: Uint8Array, end: Cursor): Promise<void> {
   // The stream may have come to its end while the chunk was read.
-  if (!subscriber.hasRoom) return;
+  if (subscriber.isOver) return;
   subscriber.place = { after: end };
-  if (chunk.length > 0) subscriber.write(chunk);
+  if (chunk.length > 0) subscriber.write(new Chunk(chunk));
   // There may be much to look through, and all the others want their turn.
   await nextTurn();
 }

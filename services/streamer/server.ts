@@ -1,0 +1,116 @@
+/**
+ * The HTTP server of the streamer: Node's, as Deno has it, since it lets go of a socket. A request is read and its
+ * head is answered by the server; a stream is then the bare socket. As the body of a `Response` under `Deno.serve`
+ * a stream takes some 60 KiB of memory while nothing happens; so it takes 9.
+ */
+import { getRequestListener, RequestError } from "@hono/node-server";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import type { Context } from "hono";
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { nextTick } from "node:process";
+import { finished } from "node:stream/promises";
+import { bracketed } from "../lib/env.ts";
+import { type App, type Listen, problemResponse } from "../lib/http.ts";
+
+/** Who takes over a socket for a stream. */
+export interface SocketTaker {
+  /** Called once the head of the answer is on its way: what is written now is the body, and its end the socket's. */
+  attach(socket: Socket): void;
+  /** Called instead when the client has gone before that. */
+  abandon(): void;
+}
+
+/** What the server hands to the app with each request. */
+interface Bindings {
+  readonly remoteAddr: { readonly transport: "tcp"; readonly hostname: string; readonly port: number };
+  taker?: SocketTaker;
+}
+
+/** Bytes of the head of a request. A stream may have many matchers in its URL. */
+const MAX_HEAD_BYTES = 128 * 1024;
+/** Connections that wait to be accepted, when thousands of clients come back at once. The system may allow fewer. */
+const BACKLOG = 4096;
+
+/** Answers a request with a stream: its head says what the context does, and its body is left to whoever takes it. */
+export function answerWithStream(c: Context, taker: SocketTaker): Response {
+  (c.env as Bindings).taker = taker;
+  return c.body(null);
+}
+
+/** @param reusePort whether other processes may listen on the same port, and share what comes. */
+export function listenForStreams({ reusePort = false } = {}): Listen {
+  return async (app, { hostname, port }) => {
+    const server = createServer({ maxHeaderSize: MAX_HEAD_BYTES }, createListener(app, hostname));
+    server.listen({ host: hostname, port, backlog: BACKLOG, reusePort });
+    await once(server, "listening");
+    return {
+      port: (server.address() as AddressInfo).port,
+      shutdown: () => new Promise((resolve) => server.close(() => resolve())),
+    };
+  };
+}
+
+function createListener(app: App, hostname: string) {
+  return getRequestListener(async (request, env) => {
+    const incoming = env.incoming as IncomingMessage;
+    const outgoing = env.outgoing as ServerResponse;
+    const { remoteAddress = "", remotePort = 0 } = incoming.socket;
+    const bindings: Bindings = {
+      remoteAddr: { transport: "tcp", hostname: unmapped(remoteAddress), port: remotePort },
+    };
+    const response = await app.fetch(request, bindings);
+    const { taker } = bindings;
+    if (taker === undefined) return response;
+    const socket = await sendHead(response, incoming, outgoing);
+    if (socket === undefined) taker.abandon();
+    else taker.attach(socket);
+    return RESPONSE_ALREADY_SENT;
+  }, {
+    // For clients of HTTP/1.0, which need not say whom they ask.
+    hostname: bracketed(hostname),
+    overrideGlobalObjects: false,
+    errorHandler: (error) => {
+      if (error instanceof RequestError) return problemResponse(400, "The address of the request is none");
+      throw error;
+    },
+  });
+}
+
+/** Answers with the head of a response, and takes the socket out of the server's hands; undefined if it is gone. */
+async function sendHead(
+  { status, headers }: Response,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<Socket | undefined> {
+  // The server has to be done with the request; whatever is left of its body is of no interest.
+  incoming.resume();
+  // A failure of it is one of the socket, which is looked at next.
+  await finished(incoming, { writable: false }).catch(() => {});
+  // Behind another request on the same connection, an answer has to wait for its turn.
+  if (outgoing.socket === null && !outgoing.destroyed) {
+    await Promise.race([once(outgoing, "socket"), once(outgoing, "close")]);
+  }
+  const { socket } = outgoing;
+  if (socket === null || socket.destroyed) return undefined;
+  // The end of the connection ends the body: all streams can then share their bytes, without lengths between them.
+  outgoing.shouldKeepAlive = false;
+  outgoing.useChunkedEncodingByDefault = false;
+  outgoing.writeHead(status, Object.fromEntries(headers));
+  // Together with the first bytes of the stream, which follow at once.
+  socket.cork();
+  // Not flushHeaders(), which writes characters above U+007F as UTF-8, where a header holds one byte for each.
+  outgoing.write(new Uint8Array());
+  nextTick(() => socket.uncork());
+  outgoing.detachSocket(socket);
+  // For the server the connection is over now: it lets go of its parser and of all that it keeps for it.
+  socket.emit("close", false);
+  socket.removeAllListeners();
+  return socket;
+}
+
+/** An IPv4 address as such, also where a socket for both families took the connection. */
+function unmapped(address: string): string {
+  return address.replace(/^::ffff:(?=[0-9.]+$)/, "");
+}
