@@ -59,7 +59,7 @@ async function filesBelow(folder: string, suffix: RegExp): Promise<string[]> {
 }
 
 const isTest = (path: string) =>
-  /_test\.ts$|_bench\.ts$|\/testing\/|^services\/(chaos|bench|mercure)(\.ts$|\/)/.test(path);
+  /_test\.ts$|_bench\.ts$|_harness\.ts$|\/testing\/|^services\/(chaos|bench|mercure)(\.ts$|\/)/.test(path);
 
 Deno.test("the rooms import only whom they may", async (t) => {
   const files = await filesBelow("services", /\.ts$/);
@@ -101,7 +101,7 @@ Deno.test("the rooms import only whom they may", async (t) => {
   );
   await check(
     "helpers for tests are imported by tests only",
-    ({ from, to }) => isTest(from) || !to.startsWith("services/lib/testing/"),
+    ({ from, to }) => isTest(from) || !/^services\/lib\/testing\/|_harness\.ts$/.test(to),
   );
   await check(
     "ØMQ enters by the ØMQ channel and the broker",
@@ -119,7 +119,13 @@ Deno.test("the rooms import only whom they may", async (t) => {
       to.split("/")[0] !== "hono" || isTest(from) ||
       ["services/lib/http.ts", "services/lib/pages.ts", "services/lib/client_address.ts"].includes(from) ||
       from.startsWith("services/lib/mercure/") ||
-      /^services\/\w+\/(app|metadata|subscriptions_api|subscribe_request)\.ts$/.test(from),
+      /^services\/\w+\/(app|metadata|server|subscriptions_api|subscribe_request)\.ts$/.test(from),
+  );
+  await check(
+    "Node's HTTP server enters by the streamer's server.ts",
+    ({ from, to }) =>
+      !/^(@hono\/node-server|node:https?$)/.test(to) || isTest(from) ||
+      from === "services/streamer/server.ts" || to === "node:http" && from === "services/lib/http.ts",
   );
   await check(
     "jose enters by lib/mercure",

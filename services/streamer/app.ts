@@ -20,6 +20,7 @@ import { acceptsGzip } from "./gzip.ts";
 import { History } from "./history.ts";
 import type { Hub } from "./hub.ts";
 import { serveMetadata } from "./metadata.ts";
+import { serveMetrics } from "./metrics.ts";
 import type { Presence } from "./presence.ts";
 import { answerWithStream } from "./server.ts";
 import { subscribe } from "./subscribe.ts";
@@ -59,6 +60,8 @@ export async function createStreamer(options: StreamerOptions): Promise<App> {
     serveMetadata(app, { config, hasSubscriptions: presence !== undefined, access, hubUrl });
   }
   if (presence !== undefined) serveSubscriptions(app, { access, hubUrl, hub, presence });
+
+  if (config.metrics) serveMetrics(app, hub);
 
   const open = createSubscribeHandler(options);
   const forHub = (c: Context) => open(c, []);

@@ -29,6 +29,7 @@ export const SETTINGS = {
   maxStreamLife: duration("MAX_STREAM_LIFE", "10m"),
   heartbeat: duration("HEARTBEAT", "15s"),
   overload: choice("OVERLOAD", ["retry", "refuse"], "retry"),
+  metrics: onOff("METRICS", "off"),
   compress: onOff("COMPRESS", "off"),
   maxBatchDelay: duration("MAX_BATCH_DELAY", "25ms"),
   subscriberBuffer: size("SUBSCRIBER_BUFFER", "1MiB"),

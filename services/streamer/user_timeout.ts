@@ -18,6 +18,7 @@ const LIBRARIES = [
 
 const SYMBOLS = {
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
 } as const;
 
 const IPPROTO_TCP = 6;
@@ -25,6 +26,7 @@ const TCP_USER_TIMEOUT = 18;
 
 /** What a socket of Node has below, as far as it is needed here. */
 interface Handle {
+  /** A descriptor of the same connection, which is the caller's to close. */
   fdForIpc?(): number;
 }
 
@@ -59,5 +61,7 @@ export function setUserTimeout(socket: Socket, ms: number): void {
   const { _handle: handle } = socket as Socket & { readonly _handle: Handle | null };
   const fd = handle?.fdForIpc?.() ?? -1;
   // Without one the socket is closed already.
-  if (fd >= 0) library?.symbols.setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, Int32Array.of(ms), 4);
+  if (fd < 0) return;
+  library?.symbols.setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, Int32Array.of(ms), 4);
+  library?.symbols.close(fd);
 }
