@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = new URL("../", import.meta.url);
 /** Programs of their own beside the services. */
-const TOOLS = ["services/streamer/token.ts"];
+const TOOLS = ["services/streamer/token.ts", "services/streamer/streamers.ts"];
 const SERVICES = ["forwarder", "broadcaster", "streamer", "logger"];
 
 interface Import {

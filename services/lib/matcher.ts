@@ -2,6 +2,7 @@
  * Does a matcher match a topic? Subscriptions and grants consist of matchers.
  * Source: draft-dunglas-mercure-08, "Topic Matchers".
  */
+import { BoundedCache } from "./bounded_cache.ts";
 import { FORBIDDEN } from "./update.ts";
 import { NotATemplateError, UriTemplate } from "./uri_template.ts";
 import { componentsOf, InvalidPatternError, type UrlComponents, UrlPattern } from "./url_pattern.ts";
@@ -12,14 +13,35 @@ export type MatcherType = "exact" | "urlpattern" | "template";
 /** The value that matches every topic, and that no topic may be. */
 const WILDCARD = "*";
 
-/** A topic of an update, with what matching it has found out so far; made once per update, shared by all matchers. */
+/** Bytes of the topics that are kept: some thousands of those that updates bear now. */
+const TOPIC_CACHE_BYTES = 8 * 1024 * 1024;
+/** Bytes that a topic takes with its components, about; and for each character, which is escaped in them at worst. */
+const TOPIC_BYTES = 600;
+const TOPIC_UNIT_BYTES = 10;
+
+/** A topic of an update, with what matching it has found out so far; shared by all matchers. */
 export class Topic {
+  static readonly #lately = new BoundedCache<Topic>({
+    maxBytes: TOPIC_CACHE_BYTES,
+    sizeOf: ({ name }) => TOPIC_BYTES + TOPIC_UNIT_BYTES * name.length,
+  });
+
   readonly name: string;
   /** For the base that was asked for last: nearly all hubs answer under one name. */
   #last: { readonly base: string; readonly components: UrlComponents | undefined } | undefined;
 
   constructor(name: string) {
     this.name = name;
+  }
+
+  /** The topic of this name; the same one as lately, so that it is parsed once for many updates that bear it. */
+  static of(name: string): Topic {
+    let topic = Topic.#lately.get(name);
+    if (topic === undefined) {
+      topic = new Topic(name);
+      Topic.#lately.set(name, topic);
+    }
+    return topic;
   }
 
   /** Undefined when the topic does not parse as a URL against the base: then it matches no URL pattern. */

@@ -46,6 +46,10 @@ Deno.bench("new Topic() with its components, 3 topics", { group: "others" }, () 
   for (const name of TOPICS) new Topic(name).componentsFor(OPTIONS.base);
 });
 
+Deno.bench("Topic.of() with its components, 3 topics", { group: "others" }, () => {
+  for (const name of TOPICS) Topic.of(name).componentsFor(OPTIONS.base);
+});
+
 Deno.bench("parseMatcher() of a URL pattern", { group: "others" }, () => {
   parseMatcher("urlpattern", PATTERNS["literal host, :id path"], OPTIONS);
 });

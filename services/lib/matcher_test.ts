@@ -146,3 +146,16 @@ Deno.test("Topic parses itself once for each base", () => {
   assert.equal(topic.componentsFor("http://other.test:81/")?.port, "81");
   assert.equal(new Topic("http://[bad").componentsFor(OPTIONS.base), undefined);
 });
+
+Deno.test("Topic.of() is one topic for one name, so that it is parsed once", () => {
+  const topic = Topic.of("/a?b");
+  assert.equal(topic.name, "/a?b");
+  assert.equal(Topic.of(["/a", "b"].join("?")), topic);
+  assert.notEqual(Topic.of("/a"), topic);
+});
+
+Deno.test("Topic.of() forgets topics that nobody has asked for lately", () => {
+  const topic = Topic.of("/forgotten");
+  for (let number = 0; number < 1000; number++) Topic.of(`/${number}/${"x".repeat(16_000)}`);
+  assert.notEqual(Topic.of("/forgotten"), topic);
+});

@@ -1,16 +1,47 @@
 /** What it costs to encode an update, which is done once however many subscribers there are. */
-import { concatFrames, encodeFrame } from "./sse.ts";
+import { concatFrames, encodeFrame, encodeFrames } from "./sse.ts";
 import { numberedUpdate } from "./testing/fixtures.ts";
 
-const update = numberedUpdate(1, {
-  data: JSON.stringify({ message: "someone picked a red pill", level: "info" }),
-});
-const frames = Array.from({ length: 100 }, () => encodeFrame(update));
+const updates = Array.from({ length: 100 }, (_, number) =>
+  numberedUpdate(number, {
+    data: JSON.stringify({ message: "someone picked a red pill", level: "info", number }),
+  }));
+const beyondAscii = updates.map((update) => ({ ...update, data: `${update.data}…` }));
+const ofManyLines = updates.map((update) => ({ ...update, data: `${update.data}\n${update.data}` }));
+const [update] = updates as [typeof updates[0]];
 
 Deno.bench("encodeFrame(), one update", () => {
   encodeFrame(update);
 });
 
-Deno.bench("concatFrames(), 100 frames", () => {
-  concatFrames(frames);
+for (const count of [1, 10, 100]) {
+  Deno.bench(`encodeFrames(), ${count} updates`, { group: `${count} updates` }, () => {
+    encodeFrames(updates.slice(0, count));
+  });
+  Deno.bench(`encodeFrame() for each of ${count}`, { group: `${count} updates`, baseline: true }, () => {
+    for (const update of updates.slice(0, count)) encodeFrame(update);
+  });
+}
+
+Deno.bench("encodeFrames(), 100 updates beyond ASCII", () => {
+  encodeFrames(beyondAscii);
+});
+
+Deno.bench("encodeFrames(), 100 updates of two lines", () => {
+  encodeFrames(ofManyLines);
+});
+
+const apart = updates.map(encodeFrame);
+const inARow = encodeFrames(updates);
+
+Deno.bench("concatFrames(), 100 frames", { group: "concat", baseline: true }, () => {
+  concatFrames(apart);
+});
+
+Deno.bench("concatFrames(), 100 frames in a row", { group: "concat" }, () => {
+  concatFrames(inARow);
+});
+
+Deno.bench("concatFrames(), every other one of 100", { group: "concat" }, () => {
+  concatFrames(inARow.filter((_, index) => index % 2 === 0));
 });

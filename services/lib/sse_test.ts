@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import * as fc from "fast-check";
-import { concatFrames, encodeFrame, encodePreamble, HEARTBEAT, STREAM_HEADERS } from "./sse.ts";
+import { concatFrames, encodeFrame, encodeFrames, encodePreamble, HEARTBEAT, STREAM_HEADERS } from "./sse.ts";
 import { anyUpdate, numberedUpdate } from "./testing/fixtures.ts";
 
 interface Read {
@@ -68,6 +68,26 @@ for (const [what, [data, received]] of Object.entries(DATA)) {
   });
 }
 
+Deno.test("encodeFrames() makes of each update what encodeFrame() makes of it, in few buffers", () => {
+  fc.assert(fc.property(fc.array(anyUpdate, { maxLength: 20 }), (updates) => {
+    const frames = encodeFrames(updates);
+    assert.deepEqual(frames.map((frame) => [...frame]), updates.map((update) => [...encodeFrame(update)]));
+    assert.ok(new Set(frames.map(({ buffer }) => buffer)).size <= 1);
+  }));
+});
+
+Deno.test("encodeFrames() has no large buffer for a small frame", () => {
+  const update = numberedUpdate(1, { data: "x".repeat(1000) });
+  const frames = encodeFrames([
+    ...Array(1000).fill(update),
+    numberedUpdate(2, { data: "é".repeat(1e6) }),
+    update,
+  ]);
+  assert.equal(frames.length, 1002);
+  for (const { buffer, length } of frames) assert.ok(buffer.byteLength < length + 70_000);
+  assert.deepEqual(frames[1001], encodeFrame(update));
+});
+
 Deno.test("encodePreamble() is a comment and a whole number of milliseconds to wait, and no event", () => {
   for (const [wanted, written] of [[0, 0], [3000, 3000], [2999.5, 3000], [1234.4, 1234]] as const) {
     assert.deepEqual(read(encodePreamble(wanted)), { events: [], comments: [""], retries: [written] });
@@ -89,6 +109,33 @@ Deno.test("concatFrames() is the frames one after the other", () => {
 Deno.test("concatFrames() copies nothing when there is one frame", () => {
   const frame = encodeFrame(numberedUpdate(1));
   assert.equal(concatFrames([frame]), frame);
+});
+
+Deno.test("concatFrames() is the same for frames of one buffer, in a row or not", () => {
+  const buffer = Uint8Array.from({ length: 40 }, (_, index) => index);
+  const part = fc.tuple(fc.nat(40), fc.nat(8), fc.boolean()).map(([start, length, isCopy]) => {
+    const frame = buffer.subarray(start, start + length);
+    return isCopy ? frame.slice() : frame;
+  });
+  fc.assert(fc.property(fc.array(part), fc.array(fc.nat(8)), (before, lengths) => {
+    let start = 0;
+    const row = lengths.map((length) => buffer.subarray(start, start += length));
+    const frames = [...before, ...row];
+    assert.deepEqual([...concatFrames(frames)], frames.flatMap((frame) => [...frame]));
+    assert.deepEqual([...concatFrames(row)], row.flatMap((frame) => [...frame]));
+  }));
+});
+
+Deno.test("concatFrames() copies no frames in a row, but what is little of a large buffer", () => {
+  const frames = encodeFrames(Array.from({ length: 100 }, (_, number) => numberedUpdate(number)));
+  const whole = frames[0]!.buffer;
+  assert.equal(concatFrames(frames).buffer, whole);
+  assert.equal(concatFrames(frames.slice(10, 90)).buffer, whole);
+  assert.notEqual(concatFrames([frames[0]!, frames[2]!]).buffer, whole);
+  for (const few of [frames.slice(0, 10), frames.slice(0, 1)]) {
+    const chunk = concatFrames(few);
+    assert.equal(chunk.buffer.byteLength, chunk.length);
+  }
 });
 
 Deno.test("STREAM_HEADERS name the type and keep every cache and proxy from holding events back", () => {

@@ -15,6 +15,12 @@ const END_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 /** Milliseconds after a signal in which a service has to end; then it is ended. */
 const GRACE_MS = 4500;
 
+/**
+ * Milliseconds in which one wish to end may come several times: a terminal sends its signal to every process, and
+ * `deno task` and other launchers pass on what they got.
+ */
+const ECHO_MS = 1000;
+
 export const EXIT_FAILURE = 1;
 export const EXIT_BAD_SETTINGS = 2;
 
@@ -30,6 +36,8 @@ export interface RunContext {
 export interface Service<S extends Settings> {
   readonly name: string;
   readonly settings: S;
+  /** Milliseconds that it has to end; one that waits for others needs more than they do. Default: 4500. */
+  readonly graceMs?: number;
   /** Resolves when the signal has aborted and all is closed; rejects with what made it impossible to go on. */
   run(config: SettingsOf<S>, context: RunContext): Promise<void>;
 }
@@ -78,7 +86,7 @@ async function runToExitCode<S extends Settings>(service: Service<S>, process: P
   }
   const log = createLog({ service: service.name, level: config.logLevel as LogLevel });
   try {
-    await service.run(config, { log, signal: endSignal(process, log) });
+    await service.run(config, { log, signal: endSignal(process, log, service.graceMs) });
     return 0;
   } catch (error) {
     if (error instanceof StartError) {
@@ -92,18 +100,22 @@ async function runToExitCode<S extends Settings>(service: Service<S>, process: P
 }
 
 /** A signal that aborts when the process is told to end. It then has to end in time, or is ended. */
-function endSignal(process: Process, log: Log): AbortSignal {
+function endSignal(process: Process, log: Log, graceMs = GRACE_MS): AbortSignal {
   const ended = new AbortController();
+  let isRepeatable = false;
   for (const name of END_SIGNALS) {
     process.addSignalListener(name, () => {
-      // Asked twice: whoever sent the signal does not want to wait.
-      if (ended.signal.aborted) process.exit(EXIT_FAILURE);
+      // Asked again: whoever sent the signal does not want to wait.
+      if (isRepeatable) process.exit(EXIT_FAILURE);
+      if (ended.signal.aborted) return;
       log.info("Ending", { signal: name });
       ended.abort();
+      // Only now: what ends at once may take its time, and an echo waits meanwhile.
+      setTimeout(() => isRepeatable = true, ECHO_MS);
       setTimeout(() => {
-        log.error(`Not ended within ${GRACE_MS} ms`);
+        log.error(`Not ended within ${graceMs} ms`);
         process.exit(EXIT_FAILURE);
-      }, GRACE_MS);
+      }, graceMs);
     });
   }
   return ended.signal;

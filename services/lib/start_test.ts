@@ -26,12 +26,13 @@ class Exit extends Error {
 
 interface Script {
   readonly run?: Run;
+  readonly graceMs?: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly deno?: string;
 }
 
 /** A service in a process that we play, with what it writes to standard error kept from ours. */
-function play({ run = () => Promise.resolve(), env = {}, deno = MINIMUM_DENO }: Script) {
+function play({ run = () => Promise.resolve(), graceMs, env = {}, deno = MINIMUM_DENO }: Script) {
   const handlers = new Map<string, () => void>();
   const process: Process = {
     env: new Map(Object.entries(env)),
@@ -48,7 +49,10 @@ function play({ run = () => Promise.resolve(), env = {}, deno = MINIMUM_DENO }: 
   });
   // A signal starts the timer of the grace period, which would outlive the test.
   mock.timers.enable({ apis: ["setTimeout"] });
-  const ending = start({ name: "tested", settings: SETTINGS, run }, process);
+  const ending = start(
+    { name: "tested", settings: SETTINGS, run, ...graceMs !== undefined && { graceMs } },
+    process,
+  );
   return {
     entries,
     signals: [...handlers.keys()],
@@ -152,9 +156,22 @@ Deno.test("start() listens to the signals that end a service, and no others", ()
   played.send("SIGTERM");
 });
 
-Deno.test("start() leaves with 1 at once on a second signal", () => {
+Deno.test("start() takes signals that come within a second as one, and leaves with 0", async () => {
+  const ending = Promise.withResolvers<void>();
+  using played = play({ run: () => ending.promise });
+  for (const signal of ["SIGINT", "SIGINT", "SIGTERM"]) played.send(signal);
+  mock.timers.tick(999);
+  played.send("SIGINT");
+  assert.deepEqual(played.entries.map((entry) => [entry.message, entry.signal]), [["Ending", "SIGINT"]]);
+  ending.resolve();
+  assert.equal(await played.exitCode(), 0);
+});
+
+Deno.test("start() leaves with 1 at once on a signal that comes a second after the first", () => {
   using played = play({ run: () => new Promise(() => {}) });
+  mock.timers.tick(60_000);
   played.send("SIGTERM");
+  mock.timers.tick(1000);
   assert.throws(() => played.send("SIGINT"), new Exit(EXIT_FAILURE));
 });
 
@@ -165,6 +182,14 @@ Deno.test("start() leaves with 1 when the service has not ended 4.5 s after the 
   mock.timers.tick(4499);
   assert.throws(() => mock.timers.tick(1), new Exit(EXIT_FAILURE));
   assert.equal(played.entries.at(-1)?.message, "Not ended within 4500 ms");
+});
+
+Deno.test("start() gives a service the time to end that it asks for", () => {
+  using played = play({ run: () => new Promise(() => {}), graceMs: 4900 });
+  played.send("SIGTERM");
+  mock.timers.tick(4899);
+  assert.throws(() => mock.timers.tick(1), new Exit(EXIT_FAILURE));
+  assert.equal(played.entries.at(-1)?.message, "Not ended within 4900 ms");
 });
 
 Deno.test("start() leaves with 1 when the service fails to end", async () => {

@@ -1,55 +1,10 @@
 import assert from "node:assert/strict";
 import { MemoryChannel } from "../lib/channels/memory.ts";
 import type { Channel, Entry } from "../lib/channel.ts";
-import { readSettings } from "../lib/env.ts";
-import { createLog } from "../lib/log.ts";
-import { openAccess } from "../lib/mercure/settings.ts";
 import { eventually } from "../lib/testing/deadline.ts";
 import { numberedUpdate } from "../lib/testing/fixtures.ts";
 import { openSse, type SseReader } from "../lib/testing/sse_reader.ts";
-import { createStreamer } from "./app.ts";
-import { SETTINGS } from "./config.ts";
-import { Hub, type HubOptions } from "./hub.ts";
-import { listenForStreams } from "./server.ts";
-
-const log = createLog({ service: "test", level: "error" });
-
-interface Streamer extends AsyncDisposable {
-  readonly url: string;
-  readonly hub: Hub;
-  readonly channel: Channel;
-}
-
-/** A streamer on a real port, over a channel inside this process. */
-async function startStreamer(
-  options: Partial<HubOptions> & { env?: Readonly<Record<string, string>> } = {},
-): Promise<Streamer> {
-  const { channel = new MemoryChannel(), env = {} } = options;
-  const config = readSettings(SETTINGS, { get: (name) => env[name] });
-  const ended = new AbortController();
-  const hub = new Hub({ log, ...options, channel });
-  const app = await createStreamer({
-    config,
-    channel,
-    hub,
-    presence: undefined,
-    log,
-    ...await openAccess(config, { log }),
-  });
-  const running = hub.run(ended.signal);
-  const server = await listenForStreams()(app, { port: 0, hostname: "127.0.0.1" });
-  return {
-    url: `http://127.0.0.1:${server.port}/`,
-    hub,
-    channel,
-    async [Symbol.asyncDispose]() {
-      ended.abort();
-      await running;
-      await server.shutdown();
-      await channel[Symbol.asyncDispose]();
-    },
-  };
-}
+import { startStreamer, type Streamer } from "./streamer_harness.ts";
 
 async function publish(channel: Channel, first: number, last: number): Promise<Entry[]> {
   const entries: Entry[] = [];

@@ -16,6 +16,7 @@ import { HUB_SETTINGS } from "../lib/mercure/settings.ts";
 export const SETTINGS = {
   ...COMMON_SETTINGS,
   port: port("PORT", 8001),
+  streamers: count("STREAMERS", "1", { most: 256 }),
   ...CHANNEL_SETTINGS,
   ...HUB_SETTINGS,
   anonymous: onOff("ANONYMOUS", "on"),

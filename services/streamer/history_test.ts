@@ -42,7 +42,7 @@ async function readAll(
   }
 }
 
-const bytesOf = (pieces: readonly Piece[]) => pieces.flatMap(({ chunk }) => [...chunk]);
+const bytesOf = (pieces: readonly Piece[]) => pieces.flatMap(({ chunk }) => [...chunk.plain]);
 
 Deno.test("History gives each view what asking it about each update gives", async () => {
   const aMatcher = fc.oneof(

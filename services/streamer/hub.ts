@@ -18,7 +18,7 @@ import { whenReachable } from "../lib/reachability.ts";
 import { pause } from "../lib/shutdown.ts";
 import { concatFrames, encodeRetry, encodeSignal, HEARTBEAT } from "../lib/sse.ts";
 import { Chunk } from "./gzip.ts";
-import { type Framed, frameOf } from "./framed.ts";
+import { type Framed, framesOf } from "./framed.ts";
 import { type Group, Groups } from "./groups.ts";
 import { Recent } from "./recent.ts";
 import { END_REASONS, type EndReason, type Patience, type Subscriber } from "./subscriber.ts";
@@ -242,8 +242,7 @@ export class Hub {
     this.#updates += entries.filter(({ update }) => !update.private).length;
     let chunk: Framed[] = [];
     let bytes = 0;
-    for (const entry of entries) {
-      const item = frameOf(entry);
+    for (const item of framesOf(entries)) {
       chunk.push(item);
       bytes += item.frame.length;
       if (bytes < CHUNK_BYTES) continue;
@@ -263,8 +262,8 @@ export class Hub {
     const touched = new Set<Group>();
     for (const item of items) {
       this.recent.append(item);
-      for (const group of this.#groups.routedTo(item.topics)) {
-        if (group.live.size === 0 || !group.view.mayRead(item)) continue;
+      for (const group of this.#groups.seeing(item)) {
+        if (group.live.size === 0) continue;
         group.pending.push(item);
         touched.add(group);
       }

@@ -91,6 +91,7 @@ Deno.test("Interests forget patterns that came and went", () => {
     assert.deepEqual(found(interests, `/kept/${number}`), ["kept", "passing"]);
     interests.delete(matcher, "passing");
     assert.deepEqual(found(interests, `/kept/${number}`), ["kept"]);
+    assert.equal(interests.find([`/kept/${number}`]).length, 1);
   }
   assert.equal(interests.patterns, 1);
   assert.deepEqual(found(interests, "/kept/new"), ["kept"]);

@@ -56,7 +56,7 @@ export async function run(config: Config, { log, signal }: RunContext): Promise<
         signal,
         log,
         onListen,
-        listen: listenForStreams(),
+        listen: listenForStreams({ reusePort: config.streamers !== 1 }),
       }),
     (signal) => logReachability(channel, { log, signal }),
     (signal) => presence?.run(signal) ?? Promise.resolve(),

@@ -25,10 +25,16 @@ function metricsOf({ size, live, counters }: Hub): Metric[] {
     gauge("streams", "Open streams.", size),
     gauge("streams_live", "Open streams that have had everything so far.", live),
     counter("updates_total", "Updates that came from the channel.", { "": updates }),
-    counter("frames_total", "Updates that were handed to live streams, once for each stream.", { "": frames }),
-    counter("streams_fell_behind_total", "How often a live stream was too slow and went on at its own pace.", {
-      "": fellBehind,
+    counter("frames_total", "Updates that were handed to live streams, once for each stream.", {
+      "": frames,
     }),
+    counter(
+      "streams_fell_behind_total",
+      "How often a live stream was too slow and went on at its own pace.",
+      {
+        "": fellBehind,
+      },
+    ),
     counter(
       "streams_ended_total",
       "Streams that are over, by the reason.",

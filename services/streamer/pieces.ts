@@ -1,18 +1,19 @@
 /** What streams have read lately, so that those who ask for the same are given the same, and it is made once. */
 import { BoundedCache } from "../lib/bounded_cache.ts";
 import type { Cursor } from "../lib/channel.ts";
+import { Chunk } from "./gzip.ts";
 import type { View } from "./view.ts";
 
 /** What a subscriber receives next: one object for all who are given it. */
 export class Piece {
-  readonly chunk: Uint8Array;
+  readonly chunk: Chunk;
   /** The cursor of the last update that was looked at: where to go on. Where the reading began, when it was none. */
   readonly end: Cursor;
   /** Whether it is short, and only because there was no more when it was read. */
   readonly isOpen: boolean;
 
   constructor(chunk: Uint8Array, end: Cursor, { isOpen = false } = {}) {
-    this.chunk = chunk;
+    this.chunk = new Chunk(chunk);
     this.end = end;
     this.isOpen = isOpen;
   }
@@ -33,7 +34,8 @@ const MAX_BYTES = 8 * 1024 * 1024;
 export class Pieces {
   readonly #pieces = new BoundedCache<Piece>({
     maxBytes: MAX_BYTES,
-    sizeOf: ({ chunk, end }) => chunk.buffer.byteLength + 2 * end.length,
+    // Twice, since the compressed bytes are kept with the others, and may be as many.
+    sizeOf: ({ chunk, end }) => 2 * chunk.plain.buffer.byteLength + 2 * end.length,
   });
 
   get(reading: Reading): Piece | undefined {

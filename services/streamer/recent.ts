@@ -7,13 +7,6 @@ import { Topic } from "../lib/matcher.ts";
 import { chunkOf, type Framed, signalItem } from "./framed.ts";
 import { Piece, Pieces, type Reading } from "./pieces.ts";
 
-/** Items in a row. */
-export interface Stretch {
-  readonly items: readonly Framed[];
-  /** The cursor of the last one, or where the reading began when there is none. */
-  readonly end: Cursor;
-}
-
 /** What is told about an item to find out whether it fits. */
 export interface Asked extends Pick<Framed, "id" | "private"> {
   readonly topics: readonly Topic[];
@@ -111,21 +104,6 @@ export class Recent {
   /** The cursor of an update that is here. The channel is to be asked first: it knows where an id stood first. */
   locate(id: string): Cursor | undefined {
     return this.#byId.get(id);
-  }
-
-  /**
-   * The items after a cursor, up to about `maxBytes` of frames but one at least when there is any; undefined
-   * when what follows the cursor is not, or no longer, here.
-   */
-  read(cursor: Cursor, maxBytes: number): Stretch | undefined {
-    const number = this.#after.get(cursor);
-    if (number === undefined) return undefined;
-    const start = number - this.#cut;
-    const last = Math.min(this.#items.length, start + MAX_ITEMS);
-    let end = start;
-    for (let bytes = 0; end < last && bytes < maxBytes; end++) bytes += this.#items[end]?.frame.length ?? 0;
-    const items = this.#items.slice(start, end);
-    return { items, end: items.at(-1)?.cursor ?? cursor };
   }
 
   /**

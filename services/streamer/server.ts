@@ -33,6 +33,9 @@ const MAX_HEAD_BYTES = 128 * 1024;
 /** Connections that wait to be accepted, when thousands of clients come back at once. The system may allow fewer. */
 const BACKLOG = 4096;
 
+/** Sockets that were taken out of the server's hands: whoever waits for one of them is not answered any more. */
+const taken = new WeakSet<Socket>();
+
 /** Answers a request with a stream: its head says what the context does, and its body is left to whoever takes it. */
 export function answerWithStream(c: Context, taker: SocketTaker): Response {
   (c.env as Bindings).taker = taker;
@@ -43,11 +46,22 @@ export function answerWithStream(c: Context, taker: SocketTaker): Response {
 export function listenForStreams({ reusePort = false } = {}): Listen {
   return async (app, { hostname, port }) => {
     const server = createServer({ maxHeaderSize: MAX_HEAD_BYTES }, createListener(app, hostname));
+    // Node closes connections that are idle after a request, and not those that had none, as browsers keep them.
+    const unused = new Set<Socket>();
+    server.on("connection", (socket: Socket) => {
+      unused.add(socket);
+      socket.once("close", () => unused.delete(socket));
+    });
+    server.on("request", ({ socket }) => unused.delete(socket));
     server.listen({ host: hostname, port, backlog: BACKLOG, reusePort });
     await once(server, "listening");
     return {
       port: (server.address() as AddressInfo).port,
-      shutdown: () => new Promise((resolve) => server.close(() => resolve())),
+      shutdown: () =>
+        new Promise((resolve) => {
+          server.close(() => resolve());
+          for (const socket of unused) socket.destroy();
+        }),
     };
   };
 }
@@ -62,7 +76,11 @@ function createListener(app: App, hostname: string) {
     };
     const response = await app.fetch(request, bindings);
     const { taker } = bindings;
-    if (taker === undefined) return response;
+    // What a stream is answered with has no body; a failure that came after it has.
+    if (taker === undefined || response.body !== null) {
+      taker?.abandon();
+      return response;
+    }
     const socket = await sendHead(response, incoming, outgoing);
     if (socket === undefined) taker.abandon();
     else taker.attach(socket);
@@ -88,16 +106,20 @@ async function sendHead(
   incoming.resume();
   // A failure of it is one of the socket, which is looked at next.
   await finished(incoming, { writable: false }).catch(() => {});
-  // Behind another request on the same connection, an answer has to wait for its turn.
-  if (outgoing.socket === null && !outgoing.destroyed) {
-    await Promise.race([once(outgoing, "socket"), once(outgoing, "close")]);
+  // Behind another request on the same connection, an answer has to wait for its turn, and may wait in vain.
+  const { socket: connection } = incoming;
+  if (outgoing.socket === null && !connection.destroyed && !taken.has(connection)) {
+    await new Promise<void>((resolve) => {
+      outgoing.once("socket", () => resolve());
+      connection.once("close", () => resolve());
+    });
   }
   const { socket } = outgoing;
   if (socket === null || socket.destroyed) return undefined;
   // The end of the connection ends the body: all streams can then share their bytes, without lengths between them.
   outgoing.shouldKeepAlive = false;
   outgoing.useChunkedEncodingByDefault = false;
-  outgoing.writeHead(status, Object.fromEntries(headers));
+  outgoing.writeHead(status, [...headers].flat());
   // Together with the first bytes of the stream, which follow at once.
   socket.cork();
   // Not flushHeaders(), which writes characters above U+007F as UTF-8, where a header holds one byte for each.
@@ -105,6 +127,7 @@ async function sendHead(
   nextTick(() => socket.uncork());
   outgoing.detachSocket(socket);
   // For the server the connection is over now: it lets go of its parser and of all that it keeps for it.
+  taken.add(socket);
   socket.emit("close", false);
   socket.removeAllListeners();
   return socket;

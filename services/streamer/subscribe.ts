@@ -8,9 +8,10 @@ import { whenReachable } from "../lib/reachability.ts";
 import { atMost, nextTurn, pause } from "../lib/shutdown.ts";
 import { concatFrames, encodePreamble, encodeSignal } from "../lib/sse.ts";
 import { Chunk } from "./gzip.ts";
-import { chunkOf, frameOf } from "./framed.ts";
+import { frameOf } from "./framed.ts";
 import type { History } from "./history.ts";
 import type { Hub } from "./hub.ts";
+import type { Piece } from "./pieces.ts";
 import { type Place, Subscriber } from "./subscriber.ts";
 import type { View } from "./view.ts";
 
@@ -23,8 +24,6 @@ export interface SubscribeOptions {
   readonly maxWaiting: number;
 }
 
-/** Bytes of recent frames written in one step. */
-const CHUNK_BYTES = 64 * 1024;
 /** Milliseconds that a stream waits for the channel before it opens without its answer. */
 const ANSWER_MS = 1000;
 /** For a client whose last id nobody knows. */
@@ -163,28 +162,23 @@ async function readOn(
   after: Cursor | "earliest",
   { hub, history }: SubscribeOptions,
 ): Promise<void> {
-  const recent = after === "earliest" ? undefined : hub.recent.read(after, CHUNK_BYTES);
-  if (recent !== undefined) {
-    // Nothing after the cursor is what the hub has not dispatched yet, so nothing comes between this and live.
-    if (recent.items.length === 0) return hub.goLive(subscriber);
-    const { chunk, count } = chunkOf(recent.items, subscriber.view, subscriber);
-    return await write(subscriber, chunk, recent.items[count - 1]?.cursor ?? recent.end);
-  }
+  const { view, signals } = subscriber;
+  const recent = after === "earliest" ? undefined : hub.recent.next({ after, view, signals });
+  // Nothing after the cursor is what the hub has not dispatched yet, so nothing comes between this and live.
+  if (recent?.end === after) return hub.goLive(subscriber);
+  if (recent !== undefined) return await write(subscriber, recent);
   const { advanced } = hub;
   const page = await history.read(after);
-  if (page !== undefined) {
-    const { chunk, end } = page.read(subscriber.view);
-    return await write(subscriber, chunk, end);
-  }
+  if (page !== undefined) return await write(subscriber, page.read(view));
   // The reader is at the end of the history, and the hub is about to come there.
   await Promise.race([advanced, pause(LOOK_AGAIN_MS, subscriber.ended)]);
 }
 
-async function write(subscriber: Subscriber, chunk: Uint8Array, end: Cursor): Promise<void> {
+async function write(subscriber: Subscriber, { chunk, end }: Piece): Promise<void> {
   // The stream may have come to its end while the chunk was read.
   if (subscriber.isOver) return;
   subscriber.place = { after: end };
-  if (chunk.length > 0) subscriber.write(new Chunk(chunk));
+  if (chunk.plain.length > 0) subscriber.write(chunk);
   // There may be much to look through, and all the others want their turn.
   await nextTurn();
 }

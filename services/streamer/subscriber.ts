@@ -150,6 +150,7 @@ export class Subscriber {
     socket.on("close", () => this.#end("left"));
     socket.resume();
     this.#flushed();
+    if (this.#reason !== undefined) this.#linger();
   }
 
   /** Ends the stream before it has a socket: its client did not wait for the answer. */
@@ -194,9 +195,15 @@ export class Subscriber {
     if (farewell !== undefined) this.#put(this.#encode(farewell));
     if (this.#gzip !== undefined) this.#put(this.#gzip.end());
     this.#end(reason);
-    if (reason === "stalled") this.#socket?.destroy();
-    else if (!this.#isBlocked) this.#socket?.end();
-    else setTimeout(() => this.#socket?.destroy(), LINGER_MS);
+    if (reason === "stalled") return void this.#socket?.destroy();
+    if (!this.#isBlocked) this.#socket?.end();
+    this.#linger();
+  }
+
+  /** Waits for the client to take the rest and to close its side, and not for long. */
+  #linger(): void {
+    const timer = setTimeout(() => this.#socket?.destroy(), LINGER_MS);
+    this.#socket?.on("close", () => clearTimeout(timer));
   }
 
   #put(bytes: Uint8Array): void {

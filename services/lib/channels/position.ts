@@ -14,7 +14,8 @@ export interface Positioned<T> {
   readonly item: T;
 }
 
-const CURSOR = /^([0-9a-f]{16})-(0|[1-9][0-9]{0,15})$/;
+const EPOCH_LENGTH = 16;
+const CURSOR = /^[0-9a-f]{16}-(?:0|[1-9][0-9]{0,15})$/;
 
 /** `<epoch>-<number>`, as `zeromq_wire.ts` specifies it. */
 export function formatCursor({ epoch, number }: Position): Cursor {
@@ -23,7 +24,7 @@ export function formatCursor({ epoch, number }: Position): Cursor {
 
 /** The position that a cursor stands for, or undefined when it is none of this form. */
 export function parseCursor(cursor: string): Position | undefined {
-  const [, epoch, digits] = CURSOR.exec(cursor) ?? [];
-  const number = Number(digits);
-  return epoch !== undefined && Number.isSafeInteger(number) ? { epoch, number } : undefined;
+  if (!CURSOR.test(cursor)) return undefined;
+  const number = Number(cursor.slice(EPOCH_LENGTH + 1));
+  return Number.isSafeInteger(number) ? { epoch: cursor.slice(0, EPOCH_LENGTH), number } : undefined;
 }

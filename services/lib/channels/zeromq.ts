@@ -214,7 +214,7 @@ export class ZeromqChannel implements Channel {
 
     const pacer = new Pacer();
     while (!signal.aborted) {
-      const messages = (await drain(listener.socket, TURN_LIMIT)).flatMap(readXpub);
+      const messages = await drain(listener.socket, TURN_LIMIT);
       const ready = catchUp.live(this.#takeProbes(listener, catchUp, messages));
       if (ready.length > 0) yield ready;
       if (catchUp.behind) {
@@ -223,7 +223,7 @@ export class ZeromqChannel implements Channel {
         if (missed.length > 0) yield missed;
       }
       this.#reconnectWhenDeaf(listener);
-      await pacer.pause(messages.length > 0 || catchUp.behind);
+      await pacer.pause(catchUp.behind ? TURN_LIMIT : messages.length);
     }
   }
 
@@ -231,10 +231,12 @@ export class ZeromqChannel implements Channel {
   #takeProbes(
     listener: Listener,
     catchUp: CatchUp<Entry>,
-    messages: readonly XpubMessage[],
+    messages: readonly Uint8Array[][],
   ): Positioned<Entry>[] {
     const entries: Positioned<Entry>[] = [];
-    for (const message of messages) {
+    for (const frames of messages) {
+      const message = readXpub(frames);
+      if (message === undefined) continue;
       if (message.kind === "update") {
         entries.push(entryOf({ position: message.position, item: message.update }));
       } else {
@@ -308,11 +310,11 @@ function positionOf(cursor: Cursor): Position {
 }
 
 /** Broken frames are passed over: if they stood for an update, its number is missing and history has it. */
-function readXpub(frames: Uint8Array[]): XpubMessage[] {
+function readXpub(frames: Uint8Array[]): XpubMessage | undefined {
   try {
-    return [decodeXpub(frames)];
+    return decodeXpub(frames);
   } catch (error) {
-    if (error instanceof WireError) return [];
+    if (error instanceof WireError) return undefined;
     throw error;
   }
 }

@@ -8,6 +8,8 @@
  * `zeromq_receive_test.ts` fails when waiting works again: then this file can go.
  */
 
+import { nextTurn } from "../shutdown.ts";
+
 /** What draining needs of an ØMQ socket; all of them are readable so but PUB and PUSH. */
 export interface ReadableSocket {
   readonly readable: boolean;
@@ -40,23 +42,26 @@ export async function drain(socket: ReadableSocket, limit: number): Promise<Uint
   return messages;
 }
 
-/** Milliseconds between two looks at a socket: the delay that polling adds to a message. */
+/** Milliseconds between two looks at a socket: the delay that polling adds to a message. Timers are up to one late. */
 const BUSY_PAUSE_MS = 1;
 /** The same after a quiet while, where a delay nobody notices buys an idle processor. */
 const QUIET_PAUSE_MS = 4;
 const QUIET_AFTER_MS = 1000;
 
+/** Messages of one round from which on the next follows at once. After fewer, waiting gathers more for one commit. */
+const FULL_ROUND = 100;
+
 /** Waits between two rounds of draining: not at all under load, briefly after it, a little longer when it is quiet. */
 export class Pacer {
   #lastBusy = performance.now();
 
-  /** Ends the round; `busy` says whether it brought anything. */
-  async pause(busy: boolean): Promise<void> {
+  /** Ends the round; `taken` says how many messages it brought. */
+  async pause(taken: number): Promise<void> {
     const now = performance.now();
-    if (busy) this.#lastBusy = now;
-    const quiet = now - this.#lastBusy > QUIET_AFTER_MS;
+    if (taken > 0) this.#lastBusy = now;
     // Even a busy loop must let timers and other sockets of the process have their turn.
-    const delay = busy ? 0 : quiet ? QUIET_PAUSE_MS : BUSY_PAUSE_MS;
-    await new Promise((resolve) => setTimeout(resolve, delay));
+    if (taken >= FULL_ROUND) return await nextTurn();
+    const quiet = now - this.#lastBusy > QUIET_AFTER_MS;
+    await new Promise((resolve) => setTimeout(resolve, quiet ? QUIET_PAUSE_MS : BUSY_PAUSE_MS));
   }
 }

@@ -1,6 +1,9 @@
 /**
  * The asking side of the forwarder's ROUTER socket: many requests in flight over one DEALER, each repeated until
  * it is answered or out of time. Repeating is safe, for reading changes nothing and a publish has its key.
+ *
+ * A request is repeated when it seems lost, and not because its answer takes long: to send again what waits in line
+ * makes the line longer, until nothing is left of the forwarder for what is new.
  */
 import { Dealer, type SocketOptions } from "zeromq";
 import { ChannelUnavailableError, HistoryLostError } from "../channel.ts";
@@ -51,6 +54,35 @@ interface Pending {
   resendAfter: number;
   /** The socket that it was last given to. */
   sentOn: Dealer | undefined;
+  /** Where it then stood in the line. */
+  place: number;
+}
+
+/**
+ * What was sent, in order, and how far the answers have come. The forwarder answers what comes over one socket in
+ * order: as long as answers come and none has overtaken it, a request is not lost and only waits. Pure: it is told
+ * the time, in milliseconds.
+ */
+export class Line {
+  #last = 0;
+  #answered = 0;
+  #answeredAt = -Infinity;
+
+  /** Puts a request at the end; returns its place. */
+  join(): number {
+    return ++this.#last;
+  }
+
+  /** Takes note of the answer to the request at a place. */
+  answer(place: number, now: number): void {
+    this.#answered = Math.max(this.#answered, place);
+    this.#answeredAt = now;
+  }
+
+  /** Whether the request at a place waits for its turn. */
+  holds(place: number, now: number): boolean {
+    return place > this.#answered && now - this.#answeredAt < RESEND_AFTER_MS;
+  }
 }
 
 export class ZeromqRequests {
@@ -61,11 +93,11 @@ export class ZeromqRequests {
   /** Correlations to send, oldest first: probes, which always may, and the rest, which waits for an answer. */
   readonly #probes: string[] = [];
   #outbox: string[] = [];
-  readonly #ticker: ReturnType<typeof setInterval>;
   readonly #loop: Promise<void>;
   #sending = false;
   #closed = false;
   #count = 0;
+  readonly #line = new Line();
   #lastReply = -Infinity;
 
   /** @param address - such as `tcp://127.0.0.1:8302` */
@@ -73,7 +105,6 @@ export class ZeromqRequests {
     this.#address = address;
     this.#security = security;
     this.#socket = this.#connect();
-    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     this.#loop = this.#receive();
   }
 
@@ -113,6 +144,7 @@ export class ZeromqRequests {
       resendAt: Infinity,
       resendAfter: verb === "publish" ? RESEND_AFTER_MS : RESEND_AT_MOST_MS,
       sentOn: undefined,
+      place: 0,
     });
     const abandon = () => reject(signal?.reason);
     signal?.addEventListener("abort", abandon, { once: true });
@@ -131,7 +163,6 @@ export class ZeromqRequests {
   /** Gives up what waits, and resolves once the socket is closed. */
   async close(): Promise<void> {
     this.#closed = true;
-    clearInterval(this.#ticker);
     for (const { reject } of this.#pending.values()) {
       reject(new ChannelUnavailableError("Cannot wait for the answer: the channel was closed"));
     }
@@ -172,6 +203,7 @@ export class ZeromqRequests {
       throw error;
     }
     pending.sentOn = socket;
+    pending.place = this.#line.join();
     // Jitter keeps many clients that lost one forwarder from asking in step.
     pending.resendAt = performance.now() + pending.resendAfter * (0.75 + Math.random() / 2);
     pending.resendAfter = Math.min(pending.resendAfter * 2, RESEND_AT_MOST_MS);
@@ -186,7 +218,7 @@ export class ZeromqRequests {
           new ChannelUnavailableError(`Cannot reach the forwarder at ${this.#address}: no answer`),
         );
         if (!pending.isProbe && pending.sentOn === this.#socket) this.#reconnect();
-      } else if (pending.resendAt <= now) {
+      } else if (pending.resendAt <= now && !this.#isInLine(pending, now)) {
         pending.resendAt = Infinity;
         this.#enqueue(correlation, pending.isProbe);
       }
@@ -196,6 +228,10 @@ export class ZeromqRequests {
       this.#outbox = this.#outbox.filter((correlation) => this.#pending.has(correlation));
     }
     this.#flush();
+  }
+
+  #isInLine({ place, sentOn }: Pending, now: number): boolean {
+    return sentOn === this.#socket && this.#line.holds(place, now);
   }
 
   /**
@@ -225,11 +261,16 @@ export class ZeromqRequests {
 
   async #receive(): Promise<void> {
     const pacer = new Pacer();
+    let tickAt = performance.now() + TICK_MS;
     while (!this.#closed) {
       const replies = await drain(this.#socket, TURN_LIMIT);
       for (const frames of replies) this.#settle(frames);
-      if (replies.length > 0) this.#flush();
-      await pacer.pause(replies.length > 0);
+      const now = performance.now();
+      if (now >= tickAt) {
+        tickAt = now + TICK_MS;
+        this.#tick();
+      } else if (replies.length > 0) this.#flush();
+      await pacer.pause(replies.length);
     }
   }
 
@@ -238,6 +279,7 @@ export class ZeromqRequests {
     // A second answer, to a request that was repeated, finds nobody; nor does one that is nobody's.
     const pending = this.#pending.get(`${correlation}`);
     if (pending === undefined) return;
+    this.#line.answer(pending.place, this.#lastReply);
     try {
       const reply = decodeReply(frames);
       if (reply.ok) pending.resolve(reply.payload);

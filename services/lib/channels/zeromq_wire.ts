@@ -45,7 +45,7 @@
  * large, but one at least where there is any. Codes: `invalid`, the request is at fault; `history-lost`, the
  * cursor is older than what is kept or of another epoch; `unavailable`, nothing can be stored now.
  */
-import { Buffer } from "node:buffer";
+import { Buffer, isUtf8 } from "node:buffer";
 import * as v from "valibot";
 import { InvalidUpdateError, newUpdateId, parseUpdate, SIGNAL_TYPE, type Update } from "../update.ts";
 import { formatCursor, parseCursor, type Position, type Positioned } from "./position.ts";
@@ -102,8 +102,6 @@ export interface StoredUpdate {
 }
 
 const PROBE_TOPIC = "\0probe";
-// A byte order mark is kept, to be refused where it stands in a name: dropping it would make two names one.
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 // Requests
 
@@ -303,13 +301,15 @@ function fromLooseUpdate(value: unknown): Update {
 
 // Frames
 
-/** Text of a frame, judged as UTF-8: Buffer's own decoder would put U+FFFD in place of what is not. */
+/**
+ * Text of a frame. Buffer's decoder is several times as fast as `TextDecoder` at this size, but puts U+FFFD in place
+ * of what is not UTF-8, so that is asked before. It keeps a byte order mark, to be refused where that stands in a
+ * name: dropping it would make two names one.
+ */
 export function decodeText(frame: Uint8Array): string {
-  try {
-    return utf8.decode(frame);
-  } catch (cause) {
-    throw new WireError("A frame must be UTF-8", { cause });
-  }
+  if (!isUtf8(frame)) throw new WireError("A frame must be UTF-8");
+  const bytes = Buffer.isBuffer(frame) ? frame : Buffer.from(frame.buffer, frame.byteOffset, frame.length);
+  return bytes.toString();
 }
 
 /** Bytes that a UTF-16 code unit takes in JSON at most, as `\u0000`. */
