@@ -1,29 +1,78 @@
-/**
- * The second half of `deno task bench`: what whole processes do with a log on a real disk. Prints one table, with
- * the targets beside what was measured. The load comes from this process, so it takes part in what it measures.
- *
- * `--runs=N` (5), `--folder=PATH`: where the logs are, which must not be in memory (default: `data`).
- */
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+/** `deno task bench`: what the services can do, measured from outside and beside their peers. `--help` says how. */
+import { temporaryFolder, watchInterrupts } from "./bench/child.ts";
 import { benchLongLog, benchResume } from "./bench/history.ts";
+import { HELP, type Options, readOptions, type Scenario, UsageError } from "./bench/options.ts";
+import { checkSystem, showMachine, SystemError } from "./bench/machine.ts";
+import { writePlots } from "./bench/plot.ts";
 import { benchDirect, benchHttp } from "./bench/publish.ts";
-import { type Figure, formatTable } from "./bench/table.ts";
+import { showResults, writeJson } from "./bench/report.ts";
+import { Results } from "./bench/results.ts";
+import { burst } from "./bench/scenarios/burst.ts";
+import { compressed } from "./bench/scenarios/compressed.ts";
+import { fanOut, manySubscribers } from "./bench/scenarios/fan_out.ts";
+import { idleStreams } from "./bench/scenarios/idle_streams.ts";
+import { manyTopics } from "./bench/scenarios/many_topics.ts";
+import { parts } from "./bench/scenarios/parts.ts";
+import { publishPath } from "./bench/scenarios/publish_path.ts";
+import { resumeStorm } from "./bench/scenarios/resume_storm.ts";
+import { slowReaders } from "./bench/scenarios/slow_readers.ts";
+import type { Figure } from "./bench/table.ts";
+import { messageOf, stackOf } from "./lib/log.ts";
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    args: Deno.args,
-    options: {
-      runs: { type: "string", default: "5" },
-      folder: { type: "string", default: fileURLToPath(new URL("../data", import.meta.url)) },
-    },
-  });
-  const figures: Figure[] = [];
-  for (const bench of [benchDirect, benchHttp, benchResume, benchLongLog]) {
-    print(`${bench.name} ...`);
-    figures.push(...await inFolder(values.folder, (folder) => bench(folder, Number(values.runs))));
+type Run = (options: Options, results: Results) => Promise<void>;
+
+const RUNS: Readonly<Record<Scenario, Run>> = {
+  a: fanOut,
+  gzip: compressed,
+  b: manySubscribers,
+  c: manyTopics,
+  d: slowReaders,
+  e: idleStreams,
+  f: burst,
+  g: resumeStorm,
+  h: publishPath,
+  publish: inFolder(benchDirect, benchHttp),
+  history: inFolder(benchResume, benchLongLog),
+  parts,
+};
+
+/** With logs in a folder that is gone afterwards. */
+function inFolder(...benches: readonly ((folder: string, runs: number) => Promise<Figure[]>)[]): Run {
+  return async (options, results) => {
+    for (const bench of benches) {
+      await using folder = await temporaryFolder(options.folder);
+      results.addFigures(await bench(folder.path, options.runs));
+    }
+  };
+}
+
+async function main(): Promise<number> {
+  const options = readOptions(Deno.args);
+  if (options === undefined) {
+    print(HELP);
+    return 0;
   }
-  print(formatTable(figures));
+  watchInterrupts();
+  const machine = await showMachine();
+  print(machine);
+  await checkSystem(options.only);
+  const results = new Results();
+  let hasFailed = false;
+  for (const name of options.only) {
+    print(`${name} ...`);
+    try {
+      await RUNS[name](options, results);
+    } catch (error) {
+      // What the others found has taken long, and is as good as before.
+      hasFailed = true;
+      print(stackOf(error) ?? messageOf(error));
+      results.note(`(${name}) failed: ${messageOf(error)}`);
+    }
+  }
+  print(`\n${showResults(results)}`);
+  if (options.json !== undefined) await writeJson(options.json, { machine, options, results });
+  if (options.svg !== undefined) await writePlots(options.svg, results.points);
+  return hasFailed ? 1 : 0;
 }
 
 function print(text: string): void {
@@ -31,23 +80,12 @@ function print(text: string): void {
   console.log(text);
 }
 
-/** Runs with an empty folder, which is gone afterwards, also when somebody ends us. */
-async function inFolder<T>(parent: string, bench: (folder: string) => Promise<T>): Promise<T> {
-  await Deno.mkdir(parent, { recursive: true });
-  const folder = await Deno.makeTempDir({ dir: parent, prefix: "bench-" });
-  const end = () => {
-    Deno.removeSync(folder, { recursive: true });
-    Deno.exit(130);
-  };
-  Deno.addSignalListener("SIGINT", end);
-  Deno.addSignalListener("SIGTERM", end);
+if (import.meta.main) {
   try {
-    return await bench(folder);
-  } finally {
-    Deno.removeSignalListener("SIGINT", end);
-    Deno.removeSignalListener("SIGTERM", end);
-    await Deno.remove(folder, { recursive: true });
+    Deno.exit(await main());
+  } catch (error) {
+    if (!(error instanceof UsageError || error instanceof SystemError)) throw error;
+    print(`${error.message}. More with --help`);
+    Deno.exit(2);
   }
 }
-
-if (import.meta.main) await main();

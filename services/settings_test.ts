@@ -5,6 +5,7 @@ import { SETTINGS as forwarder } from "./forwarder/config.ts";
 import type { Setting } from "./lib/env.ts";
 import { SETTINGS as logger } from "./logger/config.ts";
 import { SETTINGS as streamer } from "./streamer/config.ts";
+import { LAUNCHER_SETTINGS as streamers } from "./streamer/streamers.ts";
 import { TOKEN_SETTINGS as token } from "./streamer/token.ts";
 
 const SERVICES: Readonly<Record<string, Readonly<Record<string, Setting<unknown>>>>> = {
@@ -52,10 +53,28 @@ Deno.test(".env.example names each setting, and no other", async () => {
   assert.deepEqual(named.toSorted(), [...settingsInCode().keys()].toSorted());
 });
 
-Deno.test("each service, and the tool for tokens, may read the variables of its settings, and no other", async () => {
+Deno.test("each service and tool may read the variables of its settings, and no other", async () => {
   const { permissions } = JSON.parse(await read("deno.json"));
-  for (const [service, settings] of Object.entries({ ...SERVICES, token })) {
+  for (const [service, settings] of Object.entries({ ...SERVICES, token, streamers })) {
     const names = Object.values(settings).map((setting) => setting.name);
     assert.deepEqual(permissions[service].env.toSorted(), names.toSorted(), service);
+  }
+});
+
+Deno.test("the launcher of streamers reads its settings as the streamer does", () => {
+  const own: Readonly<Record<string, Setting<unknown>>> = streamers;
+  const theirs: Readonly<Record<string, Setting<unknown>>> = streamer;
+  const outcome = (setting: Setting<unknown> | undefined, text?: string) => {
+    try {
+      return setting?.parse(text);
+    } catch (error) {
+      return `${error}`;
+    }
+  };
+  for (const [key, setting] of Object.entries(own)) {
+    assert.equal(setting.name, theirs[key]?.name);
+    for (const text of [undefined, "0", "2", "256", "257", "65536", "debug", "-1"]) {
+      assert.deepEqual(outcome(setting, text), outcome(theirs[key], text), `${setting.name} ${text}`);
+    }
   }
 });

@@ -295,7 +295,7 @@ Deno.test("deno task start runs the four services, prints where the pages are an
   await eventually(
     "all four are up",
     () =>
-      ["forwarder", "broadcaster", "streamer", "logger"].every((name) =>
+      ["forwarder", "broadcaster", "streamers", "logger"].every((name) =>
         task.output.some((line) => line.includes(`[${name}]`))
       ),
   );

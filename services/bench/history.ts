@@ -46,7 +46,7 @@ export async function benchResume(folder: string, runs: number): Promise<Figure[
     first.push(times.first);
     last.push(times.last);
   }
-  const what = `resume of ${MISSED.toLocaleString("en")}`;
+  const what = `(history) resume of ${MISSED.toLocaleString("en")}`;
   return [
     { name: `${what}: first event`, unit: "ms", values: first },
     { name: `${what}: last event`, unit: "ms", values: last },
@@ -81,10 +81,20 @@ export async function benchLongLog(folder: string, runs: number): Promise<Figure
     first.push((await resume(streamer.url, id, 1)).first);
   }
   return [
-    { name: "start of a forwarder until it answers, empty log", unit: "ms", values: empty },
-    { name: `start with a ${what}`, unit: "ms", target: { below: 1000 }, values: restart },
-    { name: `${what}: locate an id in its newest part`, unit: "ms", target: { below: 20 }, values: locate },
-    { name: `${what}: first event of a resume there`, unit: "ms", target: { below: 20 }, values: first },
+    { name: "(history) start of a forwarder until it answers, empty log", unit: "ms", values: empty },
+    { name: `(history) start with a ${what}`, unit: "ms", target: { below: 1000 }, values: restart },
+    {
+      name: `(history) ${what}: locate an id in its newest part`,
+      unit: "ms",
+      target: { below: 20 },
+      values: locate,
+    },
+    {
+      name: `(history) ${what}: first event of a resume there`,
+      unit: "ms",
+      target: { below: 20 },
+      values: first,
+    },
   ];
 }
 

@@ -14,6 +14,11 @@ export async function childPid(commandEnd: string): Promise<number> {
   return Number(await run("pgrep", "-n", "-P", `${Deno.pid}`, "-f", `${commandEnd}$`));
 }
 
+/** The process ids of the children of a process. */
+export async function childrenOf(pid: number): Promise<number[]> {
+  return (await run("pgrep", "-P", `${pid}`)).split("\n").map(Number);
+}
+
 /** Seconds of processor time that a process has used, of all its threads, in steps of 10 ms. */
 export async function cpuSeconds(pid: number): Promise<number> {
   const stat = await run("cat", `/proc/${pid}/stat`);
@@ -25,6 +30,12 @@ export async function cpuSeconds(pid: number): Promise<number> {
 /** Bytes of memory that a process holds, as `ps` counts them, in steps of 1 KiB. */
 export async function residentBytes(pid: number): Promise<number> {
   return 1024 * Number(await run("ps", "-o", "rss=", "-p", `${pid}`));
+}
+
+/** The most of them that it has held so far. */
+export async function peakBytes(pid: number): Promise<number> {
+  const status = await run("cat", `/proc/${pid}/status`);
+  return 1024 * Number(/^VmHWM:\s*([0-9]+) kB$/m.exec(status)?.[1]);
 }
 
 /** Milliseconds that an action takes. */

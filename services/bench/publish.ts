@@ -1,4 +1,7 @@
-/** How many publishes are acknowledged per second, with every one of them on the disk, and what one costs. */
+/**
+ * How many publishes are acknowledged per second, with every one of them on the disk, and what one costs. Unlike
+ * that of the scenarios, the load comes from this process, so it takes part in what it measures.
+ */
 import { ZeromqChannel } from "../lib/channels/zeromq.ts";
 import { numberedUpdate } from "../lib/testing/fixtures.ts";
 import { type ForwarderPorts, ready, startForwarder, startHttpService } from "../lib/testing/processes.ts";
@@ -78,14 +81,14 @@ async function bench(
     for (let run = 0; run < runs; run++) measured.push(await measure(publishers, pids));
     const target = targets[count];
     figures.push({
-      name: `acknowledged ${way}, ${count} publishers`,
+      name: `(publish) acknowledged ${way}, ${count} publishers`,
       unit: "1/s",
       values: measured.map(({ perSecond }) => perSecond),
       ...(target !== undefined && { target: { atLeast: target } }),
     });
     for (const [index, name] of ["forwarder", "broadcaster"].slice(0, pids.length).entries()) {
       figures.push({
-        name: `  processor time of the ${name} for one`,
+        name: `(publish) processor time of the ${name} for one, ${way}, ${count} publishers`,
         unit: "µs",
         values: measured.map(({ microseconds }) => microseconds[index] ?? NaN),
       });

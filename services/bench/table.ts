@@ -12,30 +12,48 @@ export interface Figure {
 export function formatTable(figures: readonly Figure[]): string {
   const rows = [
     ["what", "unit", "median", "min", "max", "target", ""],
-    ...figures.map(({ name, unit, values, target }) => {
+    ...figures.map((figure) => {
+      const { name, unit, values } = figure;
       const sorted = values.toSorted((a, b) => a - b);
-      const median = sorted[Math.floor(sorted.length / 2)] ?? NaN;
-      const numbers = [median, sorted[0] ?? NaN, sorted.at(-1) ?? NaN].map(format);
-      return [name, unit, ...numbers, ...judge(median, target)];
+      const numbers = [median(values), sorted[0] ?? NaN, sorted.at(-1) ?? NaN].map(format);
+      return [name, unit, ...numbers, formatTarget(figure), verdict(figure)];
     }),
   ];
+  return alignColumns(rows, (column) => column >= 2 && column <= 5);
+}
+
+/** Rows of cells as text. */
+export function alignColumns(
+  rows: readonly (readonly string[])[],
+  isNumber: (column: number) => boolean,
+): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows.map((row) =>
     row.map((cell, column) =>
-      column >= 2 && column <= 5 ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)
-    ).join("  ").trimEnd()
+      isNumber(column) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)
+    )
+      .join("  ").trimEnd()
   ).join("\n");
 }
 
-function judge(median: number, target: Figure["target"]): [string, string] {
-  if (target === undefined) return ["", ""];
-  if ("atLeast" in target) {
-    return [`>= ${format(target.atLeast)}`, median >= target.atLeast ? "met" : "MISSED"];
-  }
-  return [`< ${format(target.below)}`, median < target.below ? "met" : "MISSED"];
+/** The one in the middle; of two, the greater. */
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 }
 
-function format(value: number): string {
+/** Whether the target was met; empty where there is none. */
+export function verdict({ values, target }: Figure): "met" | "MISSED" | "" {
+  if (target === undefined) return "";
+  const value = median(values);
+  return ("atLeast" in target ? value >= target.atLeast : value < target.below) ? "met" : "MISSED";
+}
+
+function formatTarget({ target }: Figure): string {
+  if (target === undefined) return "";
+  return "atLeast" in target ? `>= ${format(target.atLeast)}` : `< ${format(target.below)}`;
+}
+
+export function format(value: number): string {
   const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
   return value.toLocaleString("en", { maximumFractionDigits: digits, minimumFractionDigits: digits });
 }

@@ -5,7 +5,7 @@
 import { Router, type Socket, XPublisher, XSubscriber } from "zeromq";
 import { HistoryLostError } from "../lib/channel.ts";
 import type { Position } from "../lib/channels/position.ts";
-import { drain, Pacer, SOCKET_OPTIONS } from "../lib/channels/zeromq_receive.ts";
+import { drain, Pacer, SOCKET_OPTIONS, waitFor } from "../lib/channels/zeromq_receive.ts";
 import {
   type AddressedRequest,
   decodeRequest,
@@ -130,8 +130,11 @@ export class Broker implements Disposable {
 
   /** Relays until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
+    const { xsub, xpub, router, gatekeeper } = this.#sockets;
+    // A gatekeeper answers on a socket of its own, and what came to that meanwhile would be noticed late.
+    const wait = gatekeeper === undefined ? waitFor([xsub, xpub, router]) : undefined;
     const pacer = new Pacer();
-    while (!signal.aborted) await pacer.pause(await this.#turn());
+    while (!signal.aborted) await pacer.pause(await this.#turn(), wait);
   }
 
   [Symbol.dispose](): void {

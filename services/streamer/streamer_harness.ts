@@ -119,8 +119,10 @@ export class RawClient implements Disposable {
         this.#size += count;
       }
     } catch (error) {
-      if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
-      this.#end = "reset";
+      if (error instanceof Deno.errors.ConnectionReset) this.#end = "reset";
+      // The test has closed it.
+      else if (error instanceof Deno.errors.Interrupted) this.#end = "ended";
+      else throw error;
     }
     return this.#end === "open";
   }
@@ -132,15 +134,15 @@ export class RawClient implements Disposable {
     }
   }
 
-  /** Reads until this text has come. */
+  /** Reads until this text, of ASCII, has come. */
   async untilText(text: string): Promise<void> {
-    // What came before is not searched again: the tail and the rest of the text have to overlap only.
-    let from = 0;
-    await this.until(text, (all) => {
-      const found = all.indexOf(text, Math.max(0, from - text.length)) >= 0;
-      from = all.length;
-      return found;
-    });
+    let tail = this.text;
+    while (!tail.includes(text)) {
+      const before = this.#chunks.length;
+      if (!await this.read()) assert.fail(`${this.#end} while waiting for ${text}: ${this.text.slice(-500)}`);
+      // What came before is not searched again.
+      tail = tail.slice(1 - text.length) + Buffer.concat(this.#chunks.slice(before)).toString("latin1");
+    }
   }
 
   /** Reads until at least so many bytes have come. */

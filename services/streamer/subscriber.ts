@@ -89,6 +89,7 @@ export class Subscriber {
   #isReading = false;
   #reason: EndReason | undefined;
   #ended: AbortController | undefined;
+  #expiry: ReturnType<typeof setTimeout> | undefined;
   /** When something was last written, and when the system last took something, by the clock of `performance`. */
   #wroteAt = performance.now();
   #progressAt = this.#wroteAt;
@@ -150,7 +151,7 @@ export class Subscriber {
     socket.on("close", () => this.#end("left"));
     socket.resume();
     this.#flushed();
-    if (this.#reason !== undefined) this.#linger();
+    if (this.#reason !== undefined) linger(socket);
   }
 
   /** Ends the stream before it has a socket: its client did not wait for the answer. */
@@ -178,9 +179,10 @@ export class Subscriber {
   look(now: number, nextLook: number, heartbeat: Chunk): void {
     const { heartbeatMs, stallMs } = this.#patience;
     const left = this.#closesAt - Date.now();
+    if (left <= 0) return this.close("expired");
     if (left <= nextLook) {
       // Timers of their own only for the few streams that are about to end.
-      setTimeout(() => this.close("expired"), Math.min(Math.max(0, left), MAX_TIMER_MS));
+      this.#expiry ??= setTimeout(() => this.close("expired"), Math.min(left, MAX_TIMER_MS));
     }
     if (this.#isBlocked) {
       if (this.#socket !== undefined && now - this.#progressAt >= stallMs) this.close("stalled");
@@ -197,13 +199,7 @@ export class Subscriber {
     this.#end(reason);
     if (reason === "stalled") return void this.#socket?.destroy();
     if (!this.#isBlocked) this.#socket?.end();
-    this.#linger();
-  }
-
-  /** Waits for the client to take the rest and to close its side, and not for long. */
-  #linger(): void {
-    const timer = setTimeout(() => this.#socket?.destroy(), LINGER_MS);
-    this.#socket?.on("close", () => clearTimeout(timer));
+    if (this.#socket !== undefined) linger(this.#socket);
   }
 
   #put(bytes: Uint8Array): void {
@@ -274,6 +270,7 @@ export class Subscriber {
   #end(reason: EndReason): void {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
+    clearTimeout(this.#expiry);
     this.#ended?.abort();
     for (const callback of this.#onEnd.splice(0)) callback(reason);
   }
@@ -281,4 +278,10 @@ export class Subscriber {
 
 function destroy(this: Socket): void {
   this.destroy();
+}
+
+/** Waits for the client to take the rest and to close its side, and not for long. */
+function linger(socket: Socket): void {
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.on("close", () => clearTimeout(timer));
 }

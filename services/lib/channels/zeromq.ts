@@ -21,7 +21,7 @@ import { whenReachable } from "../reachability.ts";
 import { InvalidUpdateError, type Update } from "../update.ts";
 import { CatchUp } from "./catch_up.ts";
 import { formatCursor, parseCursor, type Position, type Positioned } from "./position.ts";
-import { drain, Pacer, SOCKET_OPTIONS } from "./zeromq_receive.ts";
+import { drain, Pacer, SOCKET_OPTIONS, type Wait, waitFor } from "./zeromq_receive.ts";
 import { type SecurityOptions, ZeromqRequests } from "./zeromq_requests.ts";
 import {
   decodeEnd,
@@ -71,6 +71,7 @@ export interface ZeromqChannelOptions {
 /** A socket that listens to XPUB, one for each call of subscribe(). */
 interface Listener {
   socket: Subscriber;
+  wait: Wait | undefined;
   openedAt: number;
   /** When a probe of ours last came back on it. */
   lastEcho: number | undefined;
@@ -182,7 +183,7 @@ export class ZeromqChannel implements Channel {
   }
 
   async *#follow(start: Promise<Position> | undefined, signal: AbortSignal): AsyncGenerator<Entry[]> {
-    const listener: Listener = { socket: this.#connect(), openedAt: performance.now(), lastEcho: undefined };
+    const listener: Listener = { ...this.#listen(), lastEcho: undefined };
     this.#listeners.add(listener);
     this.#probe();
     try {
@@ -223,7 +224,7 @@ export class ZeromqChannel implements Channel {
         if (missed.length > 0) yield missed;
       }
       this.#reconnectWhenDeaf(listener);
-      await pacer.pause(catchUp.behind ? TURN_LIMIT : messages.length);
+      await pacer.pause(catchUp.behind ? TURN_LIMIT : messages.length, listener.wait);
     }
   }
 
@@ -253,11 +254,10 @@ export class ZeromqChannel implements Channel {
     const deafFor = now - Math.max(listener.openedAt, listener.lastEcho ?? 0);
     if (deafFor < DEAF_MS || !this.#requests.answered) return;
     listener.socket.close();
-    listener.socket = this.#connect();
-    listener.openedAt = now;
+    Object.assign(listener, this.#listen());
   }
 
-  #connect(): Subscriber {
+  #listen(): Pick<Listener, "socket" | "wait" | "openedAt"> {
     const socket = new Subscriber({
       ...SOCKET_OPTIONS,
       ...this.#security,
@@ -269,7 +269,7 @@ export class ZeromqChannel implements Channel {
     });
     socket.connect(this.#xpubAddress);
     socket.subscribe();
-    return socket;
+    return { socket, wait: waitFor([socket]), openedAt: performance.now() };
   }
 
   async #readEnd(msAgo: number, signal?: AbortSignal): Promise<Position> {

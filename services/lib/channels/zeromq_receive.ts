@@ -8,6 +8,8 @@
  * `zeromq_receive_test.ts` fails when waiting works again: then this file can go.
  */
 
+import type { Socket } from "zeromq";
+import { libc } from "../libc.ts";
 import { nextTurn } from "../shutdown.ts";
 
 /** What draining needs of an ØMQ socket; all of them are readable so but PUB and PUSH. */
@@ -51,17 +53,55 @@ const QUIET_AFTER_MS = 1000;
 /** Messages of one round from which on the next follows at once. After fewer, waiting gathers more for one commit. */
 const FULL_ROUND = 100;
 
+/** Waits until one of some sockets may be readable, for some milliseconds at most. */
+export type Wait = () => Promise<unknown>;
+
+/** Milliseconds in one wait for a descriptor. Nothing else can end it, such as the end of the service. */
+const WAIT_MS = 50;
+/** Options of a socket that the addon does not name. Source: zmq.h; poll(2). */
+const ZMQ_FD = 14;
+const POLLIN = 1;
+
+/**
+ * How to wait for sockets without a timer, which costs some percent of a processor where nothing happens and delays
+ * what comes: their descriptors are watched from outside of the addon, in a thread. Undefined where there is no C
+ * library to do that.
+ *
+ * To be used only when each of them was found empty, and nothing was sent since: whatever is done with a socket takes
+ * note of what has arrived, and then its descriptor says nothing any more.
+ */
+export function waitFor(sockets: readonly Socket[]): Wait | undefined {
+  const poll = libc()?.poll;
+  if (poll === undefined) return undefined;
+  const pollfds = new Uint8Array(Int32Array.from(sockets.flatMap((socket) => [fdOf(socket), POLLIN])).buffer);
+  return () => poll(pollfds, BigInt(sockets.length), WAIT_MS);
+}
+
+function fdOf(socket: Socket): number {
+  return (socket as unknown as { getInt32Option(option: number): number }).getInt32Option(ZMQ_FD);
+}
+
 /** Waits between two rounds of draining: not at all under load, briefly after it, a little longer when it is quiet. */
 export class Pacer {
   #lastBusy = performance.now();
 
-  /** Ends the round; `taken` says how many messages it brought. */
-  async pause(taken: number): Promise<void> {
-    const now = performance.now();
-    if (taken > 0) this.#lastBusy = now;
+  /** Lets the next pauses be brief, as after a round that brought something. */
+  wake(): void {
+    this.#lastBusy = performance.now();
+  }
+
+  /**
+   * Ends the round.
+   *
+   * @param taken how many messages it brought.
+   * @param wait used after a round that brought none, instead of a timer.
+   */
+  async pause(taken: number, wait?: Wait): Promise<void> {
+    if (taken > 0) this.wake();
     // Even a busy loop must let timers and other sockets of the process have their turn.
     if (taken >= FULL_ROUND) return await nextTurn();
-    const quiet = now - this.#lastBusy > QUIET_AFTER_MS;
+    if (taken === 0 && wait !== undefined) return void await wait();
+    const quiet = performance.now() - this.#lastBusy > QUIET_AFTER_MS;
     await new Promise((resolve) => setTimeout(resolve, quiet ? QUIET_PAUSE_MS : BUSY_PAUSE_MS));
   }
 }

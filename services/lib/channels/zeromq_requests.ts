@@ -99,6 +99,8 @@ export class ZeromqRequests {
   #count = 0;
   readonly #line = new Line();
   #lastReply = -Infinity;
+  /** Resolves when there is a request, or the end: nobody looks for answers while nothing was asked. */
+  #asked = Promise.withResolvers<void>();
 
   /** @param address - such as `tcp://127.0.0.1:8302` */
   constructor(address: string, security: SecurityOptions = {}) {
@@ -146,6 +148,7 @@ export class ZeromqRequests {
       sentOn: undefined,
       place: 0,
     });
+    this.#asked.resolve();
     const abandon = () => reject(signal?.reason);
     signal?.addEventListener("abort", abandon, { once: true });
     this.#enqueue(correlation, verb === "probe");
@@ -166,6 +169,7 @@ export class ZeromqRequests {
     for (const { reject } of this.#pending.values()) {
       reject(new ChannelUnavailableError("Cannot wait for the answer: the channel was closed"));
     }
+    this.#asked.resolve();
     await this.#loop;
     this.#socket.close();
   }
@@ -270,7 +274,13 @@ export class ZeromqRequests {
         tickAt = now + TICK_MS;
         this.#tick();
       } else if (replies.length > 0) this.#flush();
-      await pacer.pause(replies.length);
+      if (this.#pending.size > 0) {
+        await pacer.pause(replies.length);
+      } else if (!this.#closed) {
+        this.#asked = Promise.withResolvers();
+        await this.#asked.promise;
+        pacer.wake();
+      }
     }
   }
 

@@ -1,0 +1,140 @@
+/** (a), (b): one topic for all subscribers, beside the peers. */
+import { microsecondsPerEvent, type Results } from "../results.ts";
+import type { Options } from "../options.ts";
+import { startEach } from "../servers/all.ts";
+import type { Server } from "../servers/server.ts";
+import { median } from "../table.ts";
+import { measureWindow, type Window } from "../window.ts";
+
+const RATES = [10, 100, 1000, 10_000];
+/** Where peers are overloaded many times over, what they do tells nothing more. */
+const MOST_FOR_PEERS = 1000;
+
+/** By server and rate, one for each run. */
+type Windows = ReadonlyMap<Server, ReadonlyMap<number, readonly Window[]>>;
+
+export async function fanOut(options: Options, results: Results): Promise<void> {
+  const windows = await measureAll(
+    { rates: RATES, clients: 1000, what: "1,000 subscribers" },
+    options,
+    results,
+  );
+  for (const [server, byRate] of windows) {
+    for (const [rate, runs] of byRate) {
+      results.points.push({
+        server: server.name,
+        rate,
+        eventsPerCpuSecond: median(runs.map(({ delivered, cpu }) => delivered / cpu)),
+        p50: median(runs.map(({ latency }) => latency.p50 ?? NaN)),
+        p99: median(runs.map(({ latency }) => latency.p99 ?? NaN)),
+      });
+    }
+  }
+  results.ratios.push({
+    name: "(a) delivered at 1,000 updates/s to 1,000 subscribers",
+    unit: "1/s",
+    // What was published in the window is a little more or less than a whole second's worth.
+    target: { atLeast: 995_000 },
+    values: of(windows, "ours", 1000).map(({ deliveredPerSecond }) => deliveredPerSecond),
+  });
+  compareWithNchan(windows, results);
+}
+
+export async function manySubscribers(options: Options, results: Results): Promise<void> {
+  const windows = await measureAll(
+    { rates: [10], clients: 10_000, what: "10,000 subscribers" },
+    options,
+    results,
+  );
+  for (const [server] of windows) {
+    if (server.name === "ours") continue;
+    results.ratios.push({
+      name: `(b) processor time of an event to 10,000 subscribers at 10 updates/s, beside ${server.name}`,
+      unit: "x",
+      values: perRun(of(windows, "ours", 10), of(windows, server.name, 10), microsecondsPerEvent),
+    });
+  }
+}
+
+interface Plan {
+  readonly rates: readonly number[];
+  readonly clients: number;
+  readonly what: string;
+}
+
+/** One run after another, and in each of them all servers one after another: what disturbs them disturbs all. */
+async function measureAll(
+  { rates, clients, what }: Plan,
+  options: Options,
+  results: Results,
+): Promise<Windows> {
+  await using owned = new AsyncDisposableStack();
+  const servers: Server[] = [];
+  for await (const server of startEach(results)) servers.push(owned.use(server));
+  const windows = new Map(servers.map((server) => [server, new Map<number, Window[]>()]));
+  for (const rate of rates) {
+    const measured = servers.filter(({ name }) => name === "ours" || rate <= MOST_FOR_PEERS);
+    for (const server of measured) windows.get(server)?.set(rate, []);
+    for (let run = 0; run < options.runs; run++) {
+      for (const server of measured) {
+        windows.get(server)?.get(rate)?.push(await measureWindow(server, { ...options, clients, rate }));
+      }
+    }
+    for (const server of measured) {
+      results.addWindows(
+        `${what}, ${rate.toLocaleString("en")} updates/s, ${server.name}`,
+        windows.get(server)?.get(rate) ?? [],
+      );
+    }
+  }
+  return windows;
+}
+
+function compareWithNchan(windows: Windows, results: Results): void {
+  if (![...windows.keys()].some(({ name }) => name === "Nchan")) return;
+  const best = RATES.filter((rate) => rate <= MOST_FOR_PEERS)
+    .map((rate) => of(windows, "Nchan", rate))
+    .toSorted((a, b) => median(a.map(microsecondsPerEvent)) - median(b.map(microsecondsPerEvent)))[0] ?? [];
+  for (const rate of RATES.filter((rate) => rate >= 1000)) {
+    results.ratios.push({
+      name: `(a) events per processor second at ${rate.toLocaleString("en")} updates/s, beside Nchan's best`,
+      unit: "x",
+      target: { atLeast: 20 },
+      values: perRun(of(windows, "ours", rate), best, ({ delivered, cpu }) => delivered / cpu),
+    });
+  }
+  const ours = of(windows, "ours", 10);
+  const nchan = of(windows, "Nchan", 10);
+  results.ratios.push({
+    name: "(a) processor time of an event at 10 updates/s, beside Nchan's",
+    unit: "x",
+    target: { below: 1.3 },
+    values: perRun(ours, nchan, microsecondsPerEvent),
+  }, {
+    name: "(a)   the same with the forwarder's",
+    unit: "x",
+    values: perRun(
+      ours,
+      nchan,
+      ({ cpu, othersCpu, delivered }) => (cpu + (othersCpu.forwarder ?? 0)) / delivered,
+    ),
+  }, {
+    name: "(a) p99 from publish to receipt at 10 updates/s, beside Nchan's",
+    unit: "x",
+    target: { below: 1 },
+    values: perRun(ours, nchan, ({ latency }) => latency.p99 ?? NaN),
+  });
+}
+
+function of(windows: Windows, name: string, rate: number): readonly Window[] {
+  return [...windows].find(([server]) => server.name === name)?.[1].get(rate) ?? [];
+}
+
+/** The ratio of a figure in each run. */
+export function perRun(
+  ours: readonly Window[],
+  theirs: readonly Window[],
+  figure: (window: Window) => number,
+): number[] {
+  return ours.map((window, run) => figure(window) / figure(theirs[run] ?? window));
+}

@@ -1,0 +1,42 @@
+/** The C library, for the little that neither Deno nor Node can: where the system is Linux and the service may. */
+
+/** Where distributions have it. Deno opens what it has the permission for, and by its path only. */
+const PATHS = [
+  "/lib/x86_64-linux-gnu/libc.so.6",
+  "/lib/aarch64-linux-gnu/libc.so.6",
+  "/lib64/libc.so.6",
+  "/usr/lib/libc.so.6",
+  "/lib/ld-musl-x86_64.so.1",
+  "/lib/ld-musl-aarch64.so.1",
+];
+
+const SYMBOLS = {
+  close: { parameters: ["i32"], result: "i32" },
+  setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
+  // Waits in a thread of its own.
+  poll: { parameters: ["buffer", "u64", "i32"], result: "i32", nonblocking: true },
+} as const;
+
+type Symbols = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+
+let symbols: Symbols | null | undefined;
+
+/** Its functions, which are opened once; undefined where they cannot be had. */
+export function libc(): Symbols | undefined {
+  if (symbols === undefined) symbols = open();
+  return symbols ?? undefined;
+}
+
+function open(): Symbols | null {
+  if (Deno.build.os !== "linux") return null;
+  for (const path of PATHS) {
+    // Asked first, for Deno asks whoever sits at the terminal where a permission is missing.
+    if (Deno.permissions.querySync({ name: "ffi", path }).state !== "granted") continue;
+    try {
+      return Deno.dlopen(path, SYMBOLS).symbols;
+    } catch {
+      // Another distribution; the next path may be its.
+    }
+  }
+  return null;
+}
