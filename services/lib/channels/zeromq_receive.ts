@@ -4,7 +4,8 @@
  * Nothing may wait inside the addon. Deno stops watching an ØMQ socket after its first wake-up, and that wake-up
  * is often for an internal command (a peer attached) and not for a message: `for await (… of socket)` and a
  * pending `receive()` then wait for ever (denoland/deno#36317), and a `receiveTimeout` above 0 crashes the
- * process. So a socket is drained while it says that it is readable, and a timer waits in between.
+ * process. So a socket is drained while it says that it is readable, and in between the system watches its
+ * descriptor from outside, or a timer waits.
  * `zeromq_receive_test.ts` fails when waiting works again: then this file can go.
  */
 
@@ -69,12 +70,14 @@ const POLLIN = 1;
  *
  * To be used only when each of them was found empty, and nothing was sent since: whatever is done with a socket takes
  * note of what has arrived, and then its descriptor says nothing any more.
+ *
+ * @param ms the longest wait.
  */
-export function waitFor(sockets: readonly Socket[]): Wait | undefined {
+export function waitFor(sockets: readonly Socket[], ms = WAIT_MS): Wait | undefined {
   const poll = libc()?.poll;
   if (poll === undefined) return undefined;
   const pollfds = new Uint8Array(Int32Array.from(sockets.flatMap((socket) => [fdOf(socket), POLLIN])).buffer);
-  return () => poll(pollfds, BigInt(sockets.length), WAIT_MS);
+  return () => poll(pollfds, BigInt(sockets.length), ms);
 }
 
 function fdOf(socket: Socket): number {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { Pull, Push } from "zeromq";
 import { eventually, within } from "../testing/deadline.ts";
 import { startProcess } from "../testing/processes.ts";
-import { drain, Pacer, SOCKET_OPTIONS } from "./zeromq_receive.ts";
+import { libc } from "../libc.ts";
+import { drain, Pacer, SOCKET_OPTIONS, waitFor } from "./zeromq_receive.ts";
 
 interface Pipe extends Disposable {
   readonly push: Push;
@@ -91,6 +92,49 @@ Deno.test("drain() hears a peer that comes after a silence, and one that comes a
   } finally {
     for (const socket of [pull, ...peers]) socket.close();
   }
+});
+
+/** No test waits so long: whatever is not heard at once is not heard. */
+const FOR_EVER_MS = 2 ** 31 - 1;
+
+Deno.test("waitFor() hears each message of each socket, whatever attaches meanwhile", {
+  ignore: libc() === undefined,
+}, async () => {
+  const pulls = [0, 1].map(() => new Pull({ ...SOCKET_OPTIONS, linger: 0 }));
+  const peers: Push[] = [];
+  try {
+    for (const pull of pulls) await pull.bind("tcp://127.0.0.1:*");
+    const wait = waitFor(pulls, FOR_EVER_MS);
+    assert.ok(wait);
+    const drainAll = async () =>
+      numbersOf((await Promise.all(pulls.map((pull) => drain(pull, 1000)))).flat());
+    const next = async () => {
+      let received = await drainAll();
+      for (; received.length === 0; received = await drainAll()) await wait();
+      return received;
+    };
+    for (const number of range(1, 50)) {
+      const heard = next();
+      const push = new Push({ linger: 0, sendTimeout: 0, immediate: true });
+      peers.push(push);
+      push.connect(pulls[number % 2]!.lastEndpoint!);
+      await eventually("the connection", () => push.writable);
+      await send(push, number, number);
+      assert.deepEqual(await within(`message ${number}`, heard), [number]);
+      const again = next();
+      await send(push, number, number);
+      assert.deepEqual(await within(`message ${number} again`, again), [number]);
+    }
+  } finally {
+    for (const socket of [...pulls, ...peers]) socket.close();
+  }
+});
+
+Deno.test("waitFor() ends by itself, so that whoever waits can look for something else", {
+  ignore: libc() === undefined,
+}, async () => {
+  using pipe = await openPipe("tcp://127.0.0.1:*");
+  await within("the end of the wait", waitFor([pipe.pull], 1)!());
 });
 
 Deno.test("Pacer lets other timers have their turn, however busy it is", async () => {
