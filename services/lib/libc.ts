@@ -12,6 +12,7 @@ const PATHS = [
 
 const SYMBOLS = {
   close: { parameters: ["i32"], result: "i32" },
+  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
   // Waits in a thread of its own.
   poll: { parameters: ["buffer", "u64", "i32"], result: "i32", nonblocking: true },

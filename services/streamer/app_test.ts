@@ -209,7 +209,11 @@ Deno.test("?signals=1 does not tell the id of a private update", async () => {
 });
 
 Deno.test("?signals=1 tells of a gap: an unknown id, and a place that is no longer kept", async () => {
-  await using streamer = await startStreamer({ channel: new MemoryChannel({ keep: 5 }), recentBytes: 1 });
+  await using streamer = await startStreamer({
+    channel: new MemoryChannel({ keep: 5 }),
+    recentBytes: 1,
+    env: { SUBSCRIBER_BUFFER: "5MiB" },
+  });
   const signals = `${streamer.url}events?signals=1`;
   {
     await using unknown = await openSse(`${signals}&last_event_id=unknown`);

@@ -12,7 +12,7 @@ import { announceDevelopment } from "./development.ts";
 import { Hub } from "./hub.ts";
 import { Presence } from "./presence.ts";
 import { listenForStreams } from "./server.ts";
-import { hasUserTimeout } from "./user_timeout.ts";
+import { canSetTcpOptions } from "./tcp.ts";
 
 export async function run(config: Config, { log, signal }: RunContext): Promise<void> {
   const { access, hubUrl, isDevelopment } = await openAccess(config, { log });
@@ -36,7 +36,7 @@ export async function run(config: Config, { log, signal }: RunContext): Promise<
     })
     : undefined;
   if (presence !== undefined) hub.observe(presence);
-  if (!hasUserTimeout()) {
+  if (!canSetTcpOptions()) {
     log.info("The system cannot be told when to give up clients that vanish; that takes it some 15 minutes");
   }
   const app = await createStreamer({ config, channel, hub, access, hubUrl, presence, log });

@@ -8,7 +8,7 @@
 import type { Socket } from "node:net";
 import type { Cursor } from "../lib/channel.ts";
 import { type Chunk, GzipStream } from "./gzip.ts";
-import { setUserTimeout } from "./user_timeout.ts";
+import { isUnanswered, limitPatience } from "./tcp.ts";
 import type { View } from "./view.ts";
 
 /** Where a subscriber is: it waits for its last id to be found, reads after a cursor, or has had everything. */
@@ -63,7 +63,7 @@ export interface SubscriberOptions {
 /** Most bytes in one write: the system tells of a write when it has taken the whole of it, and that is progress. */
 const PIECE_BYTES = 64 * 1024;
 /** Milliseconds that a stream which is over has to take what was written to it before. */
-const LINGER_MS = 3000;
+const LINGER_MS = 2000;
 /** Longest time of a timer, in milliseconds. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -144,12 +144,13 @@ export class Subscriber {
     this.#socket = socket;
     // "close" follows.
     socket.on("error", (error: Error & { code?: string }) => {
-      if (error.code === "ETIMEDOUT") this.#end(this.#isBlocked ? "stalled" : "vanished");
+      if (error.code === "ETIMEDOUT") this.#end("stalled");
     });
     // A client that sends its end does not listen any more; whatever else it sends is of no interest.
     socket.on("end", destroy);
     socket.on("close", () => this.#end("left"));
     socket.resume();
+    limitPatience(socket, this.#patience.stallMs);
     this.#flushed();
     if (this.#reason !== undefined) linger(socket);
   }
@@ -187,8 +188,16 @@ export class Subscriber {
     if (this.#isBlocked) {
       if (this.#socket !== undefined && now - this.#progressAt >= stallMs) this.close("stalled");
     } else if (heartbeatMs > 0 && now - this.#wroteAt >= heartbeatMs && !this.isOver) {
-      this.write(heartbeat);
+      this.#beat(heartbeat, heartbeatMs);
     }
+  }
+
+  /** Writes a heartbeat, unless the last one, or what was written last, is still on its way. */
+  #beat(heartbeat: Chunk, heartbeatMs: number): void {
+    const socket = this.#socket as Socket;
+    if (!isUnanswered(socket, heartbeatMs / 2)) return this.write(heartbeat);
+    this.#end("vanished");
+    socket.destroy();
   }
 
   /** Ends the stream from our side. What waits in it was written in time, and is still delivered if it can be. */
@@ -224,8 +233,6 @@ export class Subscriber {
   #block(socket: Socket): void {
     this.#isBlocked = true;
     this.#progressAt = performance.now();
-    // The system must not lose its patience with a slow reader before we do.
-    setUserTimeout(socket, this.#patience.stallMs);
     // Nothing, but its turn comes when everything before it was taken.
     socket.write(NOTHING, (error) => {
       // "close" follows.
@@ -234,8 +241,6 @@ export class Subscriber {
   }
 
   #flushed(): void {
-    const { heartbeatMs, stallMs } = this.#patience;
-    setUserTimeout(this.#socket as Socket, heartbeatMs || stallMs);
     this.#isBlocked = false;
     while (this.#queue !== undefined && !this.#isBlocked) this.#sendQueued(this.#queue);
     if (this.#isBlocked) return;

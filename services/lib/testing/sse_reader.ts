@@ -1,5 +1,6 @@
 /** Reads a stream of Server-Sent Events with a parser that is not ours. */
 import { createParser, type EventSourceMessage } from "eventsource-parser";
+import { aborted } from "../shutdown.ts";
 import { within } from "./deadline.ts";
 
 export interface SseReader extends AsyncDisposable {
@@ -46,7 +47,7 @@ export async function openSse(
   });
 
   const reading = (async () => {
-    await readAfter;
+    await Promise.race([readAfter, aborted(leave.signal)]);
     try {
       for await (const text of response.body!.pipeThrough(new TextDecoderStream())) {
         parser.feed(text);
