@@ -1,22 +1,21 @@
 /** `deno task bench`: what the services can do, measured from outside and beside their peers. `--help` says how. */
-import { temporaryFolder, watchInterrupts } from "./bench/child.ts";
-import { benchLongLog, benchResume } from "./bench/history.ts";
+import { watchInterrupts } from "./bench/child.ts";
 import { HELP, type Options, readOptions, type Scenario, UsageError } from "./bench/options.ts";
 import { checkSystem, showMachine, SystemError } from "./bench/machine.ts";
 import { writePlots } from "./bench/plot.ts";
-import { benchDirect, benchHttp } from "./bench/publish.ts";
 import { showResults, writeJson } from "./bench/report.ts";
 import { Results } from "./bench/results.ts";
 import { burst } from "./bench/scenarios/burst.ts";
 import { compressed } from "./bench/scenarios/compressed.ts";
 import { fanOut, manySubscribers } from "./bench/scenarios/fan_out.ts";
+import { history } from "./bench/scenarios/history.ts";
 import { idleStreams } from "./bench/scenarios/idle_streams.ts";
 import { manyTopics } from "./bench/scenarios/many_topics.ts";
 import { parts } from "./bench/scenarios/parts.ts";
+import { publish } from "./bench/scenarios/publish.ts";
 import { publishPath } from "./bench/scenarios/publish_path.ts";
 import { resumeStorm } from "./bench/scenarios/resume_storm.ts";
 import { slowReaders } from "./bench/scenarios/slow_readers.ts";
-import type { Figure } from "./bench/table.ts";
 import { messageOf, stackOf } from "./lib/log.ts";
 
 type Run = (options: Options, results: Results) => Promise<void>;
@@ -31,20 +30,10 @@ const RUNS: Readonly<Record<Scenario, Run>> = {
   f: burst,
   g: resumeStorm,
   h: publishPath,
-  publish: inFolder(benchDirect, benchHttp),
-  history: inFolder(benchResume, benchLongLog),
+  publish,
+  history,
   parts,
 };
-
-/** With logs in a folder that is gone afterwards. */
-function inFolder(...benches: readonly ((folder: string, runs: number) => Promise<Figure[]>)[]): Run {
-  return async (options, results) => {
-    for (const bench of benches) {
-      await using folder = await temporaryFolder(options.folder);
-      results.addFigures(await bench(folder.path, options.runs));
-    }
-  };
-}
 
 async function main(): Promise<number> {
   const options = readOptions(Deno.args);

@@ -136,6 +136,10 @@ Deno.test("the rooms import only whom they may", async (t) => {
     ({ from, to }) => to !== "re2js" || isTest(from) || from === "services/lib/linear_regexp.ts",
   );
   await check(
+    "d3 enters by bench/plot_lines.ts",
+    ({ from, to }) => !/^d3-/.test(to) || from === "services/bench/plot_lines.ts",
+  );
+  await check(
     "static imports only static",
     ({ from, to }) => !from.startsWith("static/") || to.startsWith("static/"),
   );

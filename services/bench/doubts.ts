@@ -1,6 +1,6 @@
 /** What makes the figures of a run doubtful; who reads a benchmark should not have to guess. */
-import type { Mark, Ready } from "./load/options.ts";
-import type { Published } from "./publisher/options.ts";
+import type { Mark, Ready } from "./load/protocol.ts";
+import type { Published } from "./publisher/protocol.ts";
 
 /** Part of a core from which the load or the publisher may be the limit. */
 const BUSY = 0.9;

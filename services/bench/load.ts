@@ -4,7 +4,7 @@
  * `mark`, and answers with a line of JSON each; when its input ends, it ends.
  */
 import { Load } from "./load/clients.ts";
-import type { LoadOptions } from "./load/options.ts";
+import type { LoadOptions } from "./load/protocol.ts";
 
 if (import.meta.main) {
   const encoder = new TextEncoder();

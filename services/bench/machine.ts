@@ -25,7 +25,7 @@ export async function showMachine(): Promise<string> {
     }`;
 }
 
-/** @throws when this machine cannot run these scenarios. */
+/** @throws {SystemError} when this machine cannot run these scenarios. */
 export async function checkSystem(scenarios: readonly Scenario[]): Promise<void> {
   const limit = await output("sh", "-c", "ulimit -n");
   const needed = Math.max(0, ...scenarios.map((name) => FILES[name] ?? 0));

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 
 /** What can be measured, and what each is; in the order in which they run. */
-export const SCENARIOS = {
+const SCENARIOS = {
   a: "1,000 subscribers of one topic, 10 to 10,000 updates/s, beside the peers",
   gzip: "the same at 1,000 updates/s, compressed",
   b: "10,000 subscribers of one topic, 10 updates/s, beside the peers",

@@ -5,7 +5,7 @@
 import { createInterface } from "node:readline";
 import process from "node:process";
 import { Publisher } from "./publisher/pace.ts";
-import type { PublisherOptions } from "./publisher/options.ts";
+import type { PublisherOptions } from "./publisher/protocol.ts";
 import { open } from "./publisher/targets.ts";
 
 async function main(): Promise<void> {

@@ -1,8 +1,9 @@
 /** Results as text for a terminal, and as JSON. */
 import type { Options } from "./options.ts";
 import { type Measured, microsecondsPerEvent, type Results } from "./results.ts";
-import { alignColumns, type Figure, format, formatTable, median, verdict } from "./table.ts";
-import { sum, type Window } from "./window.ts";
+import { median, sum } from "./statistics.ts";
+import { alignColumns, type Figure, format, formatTable, verdict } from "./table.ts";
+import type { Window } from "./window.ts";
 
 export function showResults({ ratios, measured, figures, notes }: Results): string {
   return [

@@ -2,6 +2,9 @@
 import type { Figure } from "./table.ts";
 import type { Window } from "./window.ts";
 
+/** The unit of figures that are ratios. */
+const RATIO = "x";
+
 /** What the plots show: one server at one rate, the median of its runs. */
 export interface Point {
   readonly server: string;
@@ -28,9 +31,11 @@ export class Results {
   readonly notes: string[] = [];
   readonly points: Point[] = [];
 
-  /** Those with a target stand first in the report. */
-  addFigures(figures: readonly Figure[]): void {
-    for (const figure of figures) (figure.target === undefined ? this.figures : this.ratios).push(figure);
+  /** Those with a target, and ratios, stand first in the report. */
+  addFigures(...figures: readonly Figure[]): void {
+    for (const figure of figures) {
+      (figure.target === undefined && figure.unit !== RATIO ? this.figures : this.ratios).push(figure);
+    }
   }
 
   note(text: string): void {
@@ -43,6 +48,15 @@ export class Results {
       for (const doubt of doubts) this.note(`${what}, run ${run + 1}: ${doubt}`);
     }
   }
+}
+
+/** The ratio of a figure in each run. */
+export function perRun(
+  ours: readonly Window[],
+  theirs: readonly Window[],
+  figure: (window: Window) => number,
+): number[] {
+  return ours.map((window, run) => figure(window) / figure(theirs[run]!));
 }
 
 export function microsecondsPerEvent({ cpu, delivered }: Window): number {

@@ -1,4 +1,5 @@
 /** The figures of several runs, as one table. */
+import { median } from "./statistics.ts";
 
 export interface Figure {
   readonly name: string;
@@ -34,11 +35,6 @@ export function alignColumns(
     )
       .join("  ").trimEnd()
   ).join("\n");
-}
-
-/** The one in the middle; of two, the greater. */
-export function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 }
 
 /** Whether the target was met; empty where there is none. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatTable, median, verdict } from "./table.ts";
+import { formatTable, verdict } from "./table.ts";
 
 Deno.test("verdict() judges the median", () => {
   const figure = { name: "x", unit: "s" };
@@ -8,8 +8,6 @@ Deno.test("verdict() judges the median", () => {
   assert.equal(verdict({ ...figure, values: [NaN], target: { below: 3 } }), "MISSED");
   assert.equal(verdict({ ...figure, values: [1] }), "");
 });
-
-Deno.test("median() of two is the greater", () => assert.equal(median([1, 2]), 2));
 
 Deno.test("formatTable() aligns its columns", () => {
   const table = formatTable([

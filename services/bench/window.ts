@@ -1,9 +1,11 @@
 /** One run: streams are opened, updates are published, and between two moments it is looked at what that took. */
 import { doubtsAbout } from "./doubts.ts";
-import type { Mark, Percentiles } from "./load/options.ts";
+import { LoadProcess } from "./load/process.ts";
+import type { Mark, Percentiles } from "./load/protocol.ts";
 import { cpuSeconds } from "./measure.ts";
-import { LoadProcess, PublisherProcess } from "./processes.ts";
+import { PublisherProcess } from "./publisher/process.ts";
 import type { Server } from "./servers/server.ts";
+import { sum } from "./statistics.ts";
 
 /** Milliseconds in which nothing comes after which nothing more will. */
 const SILENCE_MS = 1000;
@@ -144,8 +146,4 @@ async function drained(load: LoadProcess): Promise<{ readonly last: Mark; readon
 
 export function pause(seconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-}
-
-export function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

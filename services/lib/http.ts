@@ -33,7 +33,9 @@ export function createApp({ log, ready }: AppOptions): App {
   }));
   // Whatever is made of the address of a request later needs one.
   app.use((c, next) =>
-    URL.canParse(c.req.url) ? next() : Promise.resolve(problem(c, 400, "The Host of the request is none"))
+    URL.canParse(c.req.url)
+      ? next()
+      : Promise.resolve(problem(c, 400, "The request's Host cannot be part of a URL"))
   );
   app.use(methodNotAllowed({
     app,

@@ -12,6 +12,7 @@ const PATHS = [
 
 const SYMBOLS = {
   close: { parameters: ["i32"], result: "i32" },
+  getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
   // Waits in a thread of its own.
@@ -26,6 +27,15 @@ let symbols: Symbols | null | undefined;
 export function libc(): Symbols | undefined {
   if (symbols === undefined) symbols = open();
   return symbols ?? undefined;
+}
+
+/** RLIMIT_NOFILE of Linux on x86-64 and ARM. */
+const OPEN_FILES = 7;
+
+/** How many descriptors the process may have; Infinity where nobody knows. Source: getrlimit(2). */
+export function openFilesLimit(): number {
+  const limits = new BigUint64Array(2);
+  return libc()?.getrlimit(OPEN_FILES, limits) === 0 ? Number(limits[0]) : Infinity;
 }
 
 function open(): Symbols | null {

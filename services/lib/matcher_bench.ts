@@ -1,6 +1,6 @@
 /**
  * What it costs to match one topic, which is done for each update and each distinct matcher. The built-in
- * `URLPattern` is the baseline; it parses the topic each time, where a {@link Topic} does it once per update.
+ * `URLPattern` is the baseline; it parses the topic each time, where a {@link Topic} does it once.
  */
 import { parseMatcher, parseTopicSelector, Topic } from "./matcher.ts";
 

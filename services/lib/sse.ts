@@ -6,17 +6,12 @@ import { SIGNAL_TYPE, type Update } from "./update.ts";
 
 const encoder = new TextEncoder();
 
-/** The SSE bytes of one update. It was validated at the door, so no field of it can begin another one. */
-export function encodeFrame(update: Update): Uint8Array {
-  return encoder.encode(textOf(update));
-}
-
 /** Characters of frames that are encoded in one go, unless a single one has more. */
 const BLOCK_LENGTH = 64 * 1024;
 
 /**
- * The same for each of many updates. Their frames lie one after the other in few buffers: a buffer takes longer to
- * make than a frame to encode, and memory of its own.
+ * The SSE bytes of each update. They were validated at the door, so no field of them can begin another one. The frames
+ * lie one after the other in few buffers: a buffer takes longer to make than a frame to encode, and memory of its own.
  */
 export function encodeFrames(updates: readonly Update[]): Uint8Array[] {
   const frames: Uint8Array[] = [];

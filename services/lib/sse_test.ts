@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import * as fc from "fast-check";
-import { concatFrames, encodeFrame, encodeFrames, encodePreamble, HEARTBEAT, STREAM_HEADERS } from "./sse.ts";
+import { concatFrames, encodeFrames, encodePreamble, HEARTBEAT, STREAM_HEADERS } from "./sse.ts";
 import { anyUpdate, numberedUpdate } from "./testing/fixtures.ts";
+import type { Update } from "./update.ts";
 
 interface Read {
   readonly events: EventSourceMessage[];
@@ -23,23 +24,25 @@ function read(bytes: Uint8Array): Read {
   return result;
 }
 
+const encodeAlone = (update: Update) => encodeFrames([update])[0]!;
+
 /** Data as the standard hands it over: a line break is one line feed, whatever it was. */
 function withLineFeeds(data: string): string {
   return data.replace(/\r\n?/g, "\n");
 }
 
-Deno.test("encodeFrame() makes one event of any update, with its id, type, data and retry", () => {
+Deno.test("encodeFrames() makes one event of any update, with its id, type, data and retry", () => {
   fc.assert(fc.property(anyUpdate, (update) => {
-    const { events, comments, retries } = read(encodeFrame(update));
+    const { events, comments, retries } = read(encodeAlone(update));
     assert.deepEqual(events, [{ id: update.id, event: update.type, data: withLineFeeds(update.data) }]);
     assert.deepEqual(comments, []);
     assert.deepEqual(retries, update.retry === undefined ? [] : [update.retry]);
   }));
 });
 
-Deno.test("encodeFrame() leaves out what an update does not have", () => {
+Deno.test("encodeFrames() leaves out what an update does not have", () => {
   const { type: _, ...update } = numberedUpdate(1, { data: "x" });
-  assert.equal(new TextDecoder().decode(encodeFrame(update)), "id: urn:test:1\ndata: x\n\n");
+  assert.equal(new TextDecoder().decode(encodeAlone(update)), "id: urn:test:1\ndata: x\n\n");
 });
 
 const DATA: Readonly<Record<string, readonly [data: string, received: string]>> = {
@@ -61,17 +64,17 @@ const DATA: Readonly<Record<string, readonly [data: string, received: string]>> 
 };
 
 for (const [what, [data, received]] of Object.entries(DATA)) {
-  Deno.test(`encodeFrame() keeps ${what} inside the data of one event`, () => {
-    const { events, comments, retries } = read(encodeFrame(numberedUpdate(1, { data })));
+  Deno.test(`encodeFrames() keeps ${what} inside the data of one event`, () => {
+    const { events, comments, retries } = read(encodeAlone(numberedUpdate(1, { data })));
     assert.deepEqual(events, [{ id: "urn:test:1", event: "test", data: received }]);
     assert.deepEqual([comments, retries], [[], []]);
   });
 }
 
-Deno.test("encodeFrames() makes of each update what encodeFrame() makes of it, in few buffers", () => {
+Deno.test("encodeFrames() makes of each update what it makes of it alone, in few buffers", () => {
   fc.assert(fc.property(fc.array(anyUpdate, { maxLength: 20 }), (updates) => {
     const frames = encodeFrames(updates);
-    assert.deepEqual(frames.map((frame) => [...frame]), updates.map((update) => [...encodeFrame(update)]));
+    assert.deepEqual(frames.map((frame) => [...frame]), updates.map((update) => [...encodeAlone(update)]));
     assert.ok(new Set(frames.map(({ buffer }) => buffer)).size <= 1);
   }));
 });
@@ -85,7 +88,7 @@ Deno.test("encodeFrames() has no large buffer for a small frame", () => {
   ]);
   assert.equal(frames.length, 1002);
   for (const { buffer, length } of frames) assert.ok(buffer.byteLength < length + 70_000);
-  assert.deepEqual(frames[1001], encodeFrame(update));
+  assert.deepEqual(frames[1001], encodeAlone(update));
 });
 
 Deno.test("encodePreamble() is a comment and a whole number of milliseconds to wait, and no event", () => {
@@ -96,7 +99,7 @@ Deno.test("encodePreamble() is a comment and a whole number of milliseconds to w
 
 Deno.test("HEARTBEAT is a comment, and ends no event of others", () => {
   assert.deepEqual(read(HEARTBEAT), { events: [], comments: [""], retries: [] });
-  const frame = encodeFrame(numberedUpdate(1));
+  const frame = encodeAlone(numberedUpdate(1));
   assert.deepEqual(read(concatFrames([HEARTBEAT, frame, HEARTBEAT])).events, read(frame).events);
 });
 
@@ -107,7 +110,7 @@ Deno.test("concatFrames() is the frames one after the other", () => {
 });
 
 Deno.test("concatFrames() copies nothing when there is one frame", () => {
-  const frame = encodeFrame(numberedUpdate(1));
+  const frame = encodeAlone(numberedUpdate(1));
   assert.equal(concatFrames([frame]), frame);
 });
 

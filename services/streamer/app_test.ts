@@ -330,6 +330,14 @@ Deno.test("a reader that does not read holds up nobody, is bounded, and then has
   await eventually("it is live again", () => streamer.hub.live === 2);
 });
 
+Deno.test("without a buffer and a timeout for slow clients, others have all that they have otherwise", async () => {
+  await using streamer = await startStreamer({ env: { SUBSCRIBER_BUFFER: "0" }, stallMs: 0 });
+  await using reader = await openLive(streamer);
+  await publish(streamer.channel, 1, 100);
+  await reader.until("all updates", () => reader.events.length === 100);
+  assert.deepEqual(numbersIn(reader), range(1, 100));
+});
+
 Deno.test("a silent stream gets comments, and no events", async () => {
   await using streamer = await startStreamer({ heartbeatMs: 20 });
   await using reader = await openLive(streamer);

@@ -9,7 +9,8 @@ import { launchBrowser, openPage } from "../lib/testing/browser.ts";
 import { eventually, within } from "../lib/testing/deadline.ts";
 import { numberedUpdate } from "../lib/testing/fixtures.ts";
 import { openSse } from "../lib/testing/sse_reader.ts";
-import { Chunk, type Deflated } from "./gzip.ts";
+import { Chunk } from "./chunk.ts";
+import type { Deflated } from "./gzip.ts";
 import { RawClient, startStreamer, type Streamer, type StreamerOptions } from "./streamer_harness.ts";
 
 const GZIP = { "Accept-Encoding": "gzip" };

@@ -28,15 +28,10 @@ const NOTHING = new Uint8Array();
 /** Items for the entries, whose frames lie one after the other. */
 export function framesOf(entries: readonly Entry[]): Framed[] {
   const shown = entries.map(({ update }) => shownOf(update));
-  const frames = encodeFrames(shown.filter((update) => update !== undefined)).values();
+  const frames = encodeFrames(shown.flatMap((each) => each?.update ?? [])).values();
   return entries.map(({ cursor, update }, index) => {
-    const isShown = shown[index] !== undefined;
-    const topics: readonly string[] = !isShown
-      ? []
-      : update.type === SIGNAL_TYPE
-      ? [update.topics[0]]
-      : update.topics;
-    const frame = isShown ? frames.next().value as Uint8Array : NOTHING;
+    const topics = shown[index]?.topics ?? [];
+    const frame = topics.length > 0 ? frames.next().value as Uint8Array : NOTHING;
     return {
       cursor,
       id: update.id,
@@ -56,14 +51,18 @@ export function frameOf(entry: Entry): Framed {
   return framesOf([entry])[0] as Framed;
 }
 
-/** What streams show of an update; undefined for what streamers tell each other. */
-function shownOf(update: Update): Update | undefined {
-  if (update.type !== SIGNAL_TYPE) return update;
+/** What streams show of an update, and what it is matched by; undefined for what streamers tell each other. */
+function shownOf(update: Update): Pick<Framed, "topics"> & { readonly update: Update } | undefined {
+  if (update.type !== SIGNAL_TYPE) return { update, topics: update.topics };
   const notice = readNotice(update);
   if (notice?.kind !== "subscription") return undefined;
   const { type: _, ...untyped } = update;
-  // Clients of the 0.x generation listen for events without a name.
-  return notice.legacy ? untyped : update;
+  return {
+    // Clients of the 0.x generation listen for events without a name.
+    update: notice.legacy ? untyped : update,
+    // The other one is for streamers.
+    topics: [update.topics[0]],
+  };
 }
 
 /** A signal in its place among the updates. */

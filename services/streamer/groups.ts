@@ -75,12 +75,7 @@ export class Groups {
 
   /** The groups that see an update, each once. To be read at once: it may be the index's own set. */
   seeing(update: Visible): Iterable<Group> {
-    return update.private ? this.#granted(update) : this.routedTo(update.topics);
-  }
-
-  /** The groups that have a matcher for one of the topics, likewise. */
-  routedTo(topics: readonly string[]): Iterable<Group> {
-    return this.#union(this.#routes.find(topics));
+    return update.private ? this.#granted(update) : this.#union(this.#routes.find(update.topics));
   }
 
   #granted(update: Visible): Group[] {

@@ -22,8 +22,11 @@ function groupsOf(size: number, matcher: (number: number) => Matcher, grant?: ty
 }
 
 let count = 0;
-/** The next of so many topics, as a new string: that is how updates bring them. */
-const nextTopic = (topics: number) => [["https://shop.test/orders", count++ % topics].join("/")];
+/** An update of the next of so many topics, as a new string: that is how updates bring them. */
+const nextUpdate = (topics: number, { isPrivate = false } = {}) => ({
+  topics: [["https://shop.test/orders", count++ % topics].join("/")],
+  private: isPrivate,
+});
 
 /** Visits them as the hub does. */
 function visit(groups: Iterable<Group>): number {
@@ -39,7 +42,7 @@ for (const size of [1, 100, 10_000]) {
     group: "exact",
     baseline: size === 1,
     fn: () => {
-      visit(groups.routedTo(nextTopic(size)));
+      visit(groups.seeing(nextUpdate(size)));
     },
   });
 }
@@ -47,14 +50,14 @@ for (const size of [1, 100, 10_000]) {
 {
   const groups = groupsOf(10_000, anyOrder);
   Deno.bench("10,000 subscribers on one pattern, 1,000 topics", { group: "pattern", baseline: true }, () => {
-    visit(groups.routedTo(nextTopic(1000)));
+    visit(groups.seeing(nextUpdate(1000)));
   });
 }
 
 {
   const groups = groupsOf(1000, pattern);
   Deno.bench("1,000 subscribers on as many patterns, 1,000 topics", { group: "pattern" }, () => {
-    visit(groups.routedTo(nextTopic(1000)));
+    visit(groups.seeing(nextUpdate(1000)));
   });
 }
 
@@ -67,7 +70,7 @@ for (const size of [1, 100, 10_000]) {
     "the same, and with every 10th update one leaves and a new pattern joins",
     { group: "pattern" },
     () => {
-      visit(groups.routedTo(nextTopic(1000)));
+      visit(groups.seeing(nextUpdate(1000)));
       if (count % 10 > 0) return;
       groups.leave(group);
       group = groups.join(views[count / 10 % views.length]!);
@@ -78,7 +81,7 @@ for (const size of [1, 100, 10_000]) {
 {
   const groups = groupsOf(1000, pattern);
   Deno.bench("1,000 patterns, each topic a new one", { group: "pattern" }, () => {
-    visit(groups.routedTo(nextTopic(Infinity)));
+    visit(groups.seeing(nextUpdate(Infinity)));
   });
 }
 
@@ -86,14 +89,14 @@ const grants = { "exact grant": exact, "pattern as grant": pattern };
 for (const [what, grant] of Object.entries(grants)) {
   const all = groupsOf(10_000, () => EVERYTHING, grant);
   Deno.bench(`10,000 subscribers on *, each with its own ${what}`, { group: "private" }, () => {
-    visit(all.seeing({ topics: nextTopic(1000), private: true }));
+    visit(all.seeing(nextUpdate(1000, { isPrivate: true })));
   });
   const own = groupsOf(10_000, exact, grant);
   Deno.bench(
     `10,000 subscribers on their own topics, each with its own ${what}`,
     { group: "private" },
     () => {
-      visit(own.seeing({ topics: nextTopic(1000), private: true }));
+      visit(own.seeing(nextUpdate(1000, { isPrivate: true })));
     },
   );
 }

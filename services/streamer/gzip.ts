@@ -94,20 +94,6 @@ function shiftBy(size: number): number {
   );
 }
 
-/** A chunk of a stream in both forms. The deflated one is made when it is first asked for. */
-export class Chunk {
-  readonly plain: Uint8Array;
-  #deflated: Deflated | undefined;
-
-  constructor(plain: Uint8Array) {
-    this.plain = plain;
-  }
-
-  get deflated(): Deflated {
-    return this.#deflated ??= deflate(this.plain);
-  }
-}
-
 /**
  * One gzip stream, which remembers nothing but the checksum and the size of what it carried. What its methods return
  * is to be written in the order of the calls, after the header.

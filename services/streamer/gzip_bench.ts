@@ -2,15 +2,15 @@
  * What gzip costs: to deflate a chunk, once for all streams, and to add it to one of them.
  * `deno bench services/streamer/gzip_bench.ts`
  */
-import { concatFrames, encodeFrame } from "../lib/sse.ts";
+import { concatFrames, encodeFrames } from "../lib/sse.ts";
 import { numberedUpdate } from "../lib/testing/fixtures.ts";
 import { newUpdateId } from "../lib/update.ts";
 import { acceptsGzip, deflate, GzipStream } from "./gzip.ts";
 
 /** Updates of about 140 bytes each, with ids of which a third does not shrink. */
 function chunkOf(count: number): Uint8Array {
-  return concatFrames(Array.from({ length: count }, (_, number) =>
-    encodeFrame(numberedUpdate(number, {
+  return concatFrames(encodeFrames(Array.from({ length: count }, (_, number) =>
+    numberedUpdate(number, {
       id: newUpdateId(),
       data: JSON.stringify({ message: "someone picked a red pill", level: "info", number: 100_000 + number }),
     }))));

@@ -6,16 +6,17 @@ import { createServer, get, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { crc32, createGunzip, gunzipSync } from "node:zlib";
 import * as fc from "fast-check";
-import { concatFrames, encodeFrame, encodePreamble, HEARTBEAT } from "../lib/sse.ts";
+import { concatFrames, encodeFrames, encodePreamble, HEARTBEAT } from "../lib/sse.ts";
 import { launchBrowser, openPage } from "../lib/testing/browser.ts";
 import { eventually, within } from "../lib/testing/deadline.ts";
 import { numberedUpdate } from "../lib/testing/fixtures.ts";
-import { acceptsGzip, Chunk, deflate, type Deflated, GzipStream } from "./gzip.ts";
+import { Chunk } from "./chunk.ts";
+import { acceptsGzip, deflate, type Deflated, GzipStream } from "./gzip.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const eventsOf = (count: number) =>
-  concatFrames(Array.from({ length: count }, (_, number) => encodeFrame(numberedUpdate(number))));
+  concatFrames(encodeFrames(Array.from({ length: count }, (_, number) => numberedUpdate(number))));
 
 /** Bytes in which nothing repeats: they do not shrink. */
 const noiseOf = (size: number, seed: number) => {
@@ -169,11 +170,11 @@ Deno.test("DecompressionStream gives out each piece whole before it is fed the n
 });
 
 Deno.test("deflate() makes ten updates more than five times smaller", () => {
-  const frames = Array.from({ length: 10 }, (_, number) =>
-    encodeFrame(numberedUpdate(number, {
+  const updates = Array.from({ length: 10 }, (_, number) =>
+    numberedUpdate(number, {
       data: JSON.stringify({ message: "someone picked a red pill", level: "info", number, notify: true }),
-    })));
-  const plain = concatFrames(frames);
+    }));
+  const plain = concatFrames(encodeFrames(updates));
   assert.ok(deflate(plain).bytes.length * 5 < plain.length);
 });
 
@@ -342,9 +343,9 @@ const NODE_HTTP = `
 const TEXTS = [
   decode(encodePreamble(1000)),
   ":\n",
-  decode(encodeFrame(numberedUpdate(1))),
+  decode(concatFrames(encodeFrames([numberedUpdate(1)]))),
   decode(eventsOf(100)),
-  decode(encodeFrame(numberedUpdate(2, { data: "é日🐇" }))),
+  decode(concatFrames(encodeFrames([numberedUpdate(2, { data: "é日🐇" })]))),
 ];
 
 for (

@@ -103,7 +103,7 @@ const ITEMS_BYTES = 8 * 1024 * 1024;
 
 export class History {
   readonly #channel: Channel;
-  /** In the order in which they were last asked for. */
+  /** In the order in which they were last asked for. No `BoundedCache`: one page alone may exceed the bound. */
   readonly #pages = new Map<Cursor, Page>();
   readonly #reads = new Map<Cursor | "earliest", Promise<Page | undefined>>();
   readonly #shared: Shared = {

@@ -17,7 +17,7 @@ import type { Log } from "../lib/log.ts";
 import { whenReachable } from "../lib/reachability.ts";
 import { pause } from "../lib/shutdown.ts";
 import { concatFrames, encodeRetry, encodeSignal, HEARTBEAT } from "../lib/sse.ts";
-import { Chunk } from "./gzip.ts";
+import { Chunk } from "./chunk.ts";
 import { type Framed, framesOf } from "./framed.ts";
 import { type Group, Groups } from "./groups.ts";
 import { Recent } from "./recent.ts";
@@ -69,6 +69,8 @@ const CHUNK_BYTES = 64 * 1024;
 const REST = 3;
 /** Shorter rests, in milliseconds, are not worth a timer. */
 const SHORTEST_REST_MS = 1;
+/** Updates that came together and need no more company: as many may wait already, and a rest would let them pile up. */
+const FULL_BATCH = 500;
 
 /** Most distinct patterns of all subscribers. Each costs every update some 50 ns; one with expressions, some µs. */
 const MAX_PATTERNS = 10_000;
@@ -221,7 +223,7 @@ export class Hub {
           const start = performance.now();
           this.#dispatch(entries);
           const rest = Math.min(this.#maxBatchDelayMs, REST * (performance.now() - start));
-          if (rest >= SHORTEST_REST_MS) await pause(rest, signal);
+          if (rest >= SHORTEST_REST_MS && entries.length < FULL_BATCH) await pause(rest, signal);
         }
         return;
       } catch (error) {
@@ -289,6 +291,7 @@ export class Hub {
 
   /** Writes to a live subscriber; without room it goes on after the cursor when it has some. */
   #write(subscriber: Subscriber, group: Group, chunk: Chunk, before: Cursor | undefined): void {
+    if (subscriber.isOver) return;
     if (subscriber.hasRoom) {
       subscriber.write(chunk);
     } else {

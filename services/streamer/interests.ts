@@ -7,17 +7,10 @@
 import { BoundedCache } from "../lib/bounded_cache.ts";
 import { type Matcher, Topic } from "../lib/matcher.ts";
 
-/** Those with one matcher. */
-class Members<T> {
-  readonly all = new Set<T>();
-  /** The search that last found it. */
-  search = 0;
-}
-
 interface Pattern<T> {
   /** Counts the patterns in the order in which they came. */
   readonly number: number;
-  readonly members: Members<T>;
+  readonly members: Set<T>;
   /** Undefined when nobody has it any more: answers may still name it, and must not hold what was compiled for it. */
   matcher: Matcher | undefined;
 }
@@ -38,14 +31,13 @@ const CACHE_BYTES = 16 * 1024 * 1024;
 const SWEEP = 32;
 
 export class Interests<T> {
-  readonly #everything = new Members<T>();
-  readonly #byTopic = new Map<string, Members<T>>();
+  readonly #everything = new Set<T>();
+  readonly #byTopic = new Map<string, Set<T>>();
   readonly #byPattern = new Map<string, Pattern<T>>();
   /** In the order of their numbers; some are gone. */
   #patterns: Pattern<T>[] = [];
   #newest = 0;
   #size = 0;
-  #search = 0;
   readonly #answers: BoundedCache<Answer<T>>;
 
   /** @param cacheBytes for what is known about topics: strangers choose them. */
@@ -72,38 +64,31 @@ export class Interests<T> {
   }
 
   add(matcher: Matcher, member: T): void {
-    this.#membersOf(matcher).all.add(member);
+    this.#membersOf(matcher).add(member);
   }
 
   delete(matcher: Matcher, member: T): void {
-    const { all } = this.#membersOf(matcher);
-    all.delete(member);
-    if (all.size > 0 || matcher.matchesAll) return;
+    const members = this.#membersOf(matcher);
+    members.delete(member);
+    if (members.size > 0 || matcher.matchesAll) return;
     if (matcher.exact !== undefined) this.#byTopic.delete(matcher.exact);
     else this.#forget(matcher);
   }
 
   /**
-   * Those who have a matcher for one of the topics, set by set; one may be in several. The sets are the index's own,
-   * to be read at once.
+   * Those who have a matcher for one of the topics, set by set, each set once; one may be in several. The sets are the
+   * index's own, to be read at once.
    */
   find(topics: readonly string[]): ReadonlySet<T>[] {
-    const found: ReadonlySet<T>[] = [];
-    if (topics.length === 0) return found;
-    const search = ++this.#search;
-    const take = (members: Members<T>) => {
-      if (members.search === search) return;
-      members.search = search;
-      found.push(members.all);
-    };
-    if (this.#everything.all.size > 0) take(this.#everything);
+    const found = new Set<ReadonlySet<T>>();
+    if (topics.length > 0 && this.#everything.size > 0) found.add(this.#everything);
     for (const topic of topics) {
       const exact = this.#byTopic.get(topic);
-      if (exact !== undefined) take(exact);
+      if (exact !== undefined) found.add(exact);
       if (this.#byPattern.size === 0) continue;
-      for (const { members } of this.#matching(topic)) take(members);
+      for (const { members } of this.#matching(topic)) found.add(members);
     }
-    return found;
+    return [...found];
   }
 
   #matching(topic: string): readonly Pattern<T>[] {
@@ -132,12 +117,12 @@ export class Interests<T> {
     if (more > 0) this.#answers.grow(PATTERN_BYTES * more);
   }
 
-  #membersOf(matcher: Matcher): Members<T> {
+  #membersOf(matcher: Matcher): Set<T> {
     if (matcher.matchesAll) return this.#everything;
     if (matcher.exact === undefined) return this.#patternOf(matcher).members;
     let members = this.#byTopic.get(matcher.exact);
     if (members === undefined) {
-      members = new Members();
+      members = new Set();
       this.#byTopic.set(matcher.exact, members);
     }
     return members;
@@ -146,7 +131,7 @@ export class Interests<T> {
   #patternOf(matcher: Matcher): Pattern<T> {
     let pattern = this.#byPattern.get(matcher.key);
     if (pattern === undefined) {
-      pattern = { number: ++this.#newest, members: new Members(), matcher };
+      pattern = { number: ++this.#newest, members: new Set(), matcher };
       this.#byPattern.set(matcher.key, pattern);
       this.#patterns.push(pattern);
       this.#size += matcher.size;

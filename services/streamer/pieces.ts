@@ -1,7 +1,7 @@
 /** What streams have read lately, so that those who ask for the same are given the same, and it is made once. */
 import { BoundedCache } from "../lib/bounded_cache.ts";
 import type { Cursor } from "../lib/channel.ts";
-import { Chunk } from "./gzip.ts";
+import { Chunk } from "./chunk.ts";
 import type { View } from "./view.ts";
 
 /** What a subscriber receives next: one object for all who are given it. */

@@ -9,10 +9,12 @@ import type { Context } from "hono";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { openFilesLimit } from "../lib/libc.ts";
 import { nextTick } from "node:process";
 import { finished } from "node:stream/promises";
 import { bracketed } from "../lib/env.ts";
 import { type App, type Listen, problemResponse } from "../lib/http.ts";
+import { atMost } from "../lib/shutdown.ts";
 
 /** Who takes over a socket for a stream. */
 export interface SocketTaker {
@@ -31,7 +33,11 @@ interface Bindings {
 /** Bytes of the head of a request. A stream may have many matchers in its URL. */
 const MAX_HEAD_BYTES = 128 * 1024;
 /** Connections that wait to be accepted, when thousands of clients come back at once. The system may allow fewer. */
-const BACKLOG = 4096;
+const MAX_BACKLOG = 4096;
+/** Files and sockets that the process needs besides its connections. */
+const OTHER_DESCRIPTORS = 100;
+/** Milliseconds that a client which asks for a stream has to send the rest of its request. */
+const REQUEST_MS = 30_000;
 
 /** Sockets that were taken out of the server's hands: whoever waits for one of them is not answered any more. */
 const taken = new WeakSet<Socket>();
@@ -53,7 +59,9 @@ export function listenForStreams({ reusePort = false } = {}): Listen {
       socket.once("close", () => unused.delete(socket));
     });
     server.on("request", ({ socket }) => unused.delete(socket));
-    server.listen({ host: hostname, port, backlog: BACKLOG, reusePort });
+    const { backlog, maxConnections } = connectionLimits();
+    server.maxConnections = maxConnections;
+    server.listen({ host: hostname, port, backlog, reusePort });
     await once(server, "listening");
     return {
       port: (server.address() as AddressInfo).port,
@@ -64,6 +72,16 @@ export function listenForStreams({ reusePort = false } = {}): Listen {
         }),
     };
   };
+}
+
+/**
+ * Deno accepts no connection any more, and says nothing, once it had no descriptor for one. So more than there are
+ * descriptors for are closed at once; and those that are accepted together before that have to be fewer than are left.
+ */
+function connectionLimits(): { backlog: number; maxConnections: number } {
+  const limit = openFilesLimit();
+  const backlog = Math.min(MAX_BACKLOG, Math.floor(limit / 4));
+  return { backlog, maxConnections: Math.max(1, limit - backlog - OTHER_DESCRIPTORS) };
 }
 
 function createListener(app: App, hostname: string) {
@@ -81,16 +99,22 @@ function createListener(app: App, hostname: string) {
       taker?.abandon();
       return response;
     }
-    const socket = await sendHead(response, incoming, outgoing);
-    if (socket === undefined) taker.abandon();
-    else taker.attach(socket);
+    let socket: Socket | undefined;
+    try {
+      socket = await sendHead(response, incoming, outgoing);
+    } finally {
+      if (socket === undefined) taker.abandon();
+    }
+    if (socket !== undefined) taker.attach(socket);
     return RESPONSE_ALREADY_SENT;
   }, {
     // For clients of HTTP/1.0, which need not say whom they ask.
     hostname: bracketed(hostname),
     overrideGlobalObjects: false,
     errorHandler: (error) => {
-      if (error instanceof RequestError) return problemResponse(400, "The address of the request is none");
+      if (error instanceof RequestError) {
+        return problemResponse(400, "The request's address cannot be read as a URL");
+      }
       throw error;
     },
   });
@@ -105,7 +129,9 @@ async function sendHead(
   // The server has to be done with the request; whatever is left of its body is of no interest.
   incoming.resume();
   // A failure of it is one of the socket, which is looked at next.
-  await finished(incoming, { writable: false }).catch(() => {});
+  const read = finished(incoming, { writable: false }).catch(() => {});
+  await (incoming.complete ? read : atMost(REQUEST_MS, read));
+  if (!incoming.complete) incoming.socket.destroy();
   // Behind another request on the same connection, an answer has to wait for its turn, and may wait in vain.
   const { socket: connection } = incoming;
   if (outgoing.socket === null && !connection.destroyed && !taken.has(connection)) {

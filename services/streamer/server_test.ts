@@ -4,8 +4,10 @@ import { MemoryChannel } from "../lib/channels/memory.ts";
 import type { Cursor } from "../lib/channel.ts";
 import { createApp, type HttpServer } from "../lib/http.ts";
 import { createLog } from "../lib/log.ts";
+import { libc } from "../lib/libc.ts";
 import { eventually, within } from "../lib/testing/deadline.ts";
 import { numberedUpdate } from "../lib/testing/fixtures.ts";
+import { startService } from "../lib/testing/processes.ts";
 import { answerWithStream, listenForStreams } from "./server.ts";
 import { RawClient, requestFor, startStreamer, type StreamerOptions } from "./streamer_harness.ts";
 
@@ -610,4 +612,24 @@ Deno.test({
     await eventually("nothing is open", async () => await openFiles() <= before);
     await streamer.shutdown();
   },
+});
+
+Deno.test("more connections than there are descriptors for do not make it deaf", {
+  ignore: libc() === undefined,
+}, async () => {
+  const env = { XPUB_PORT: "1", ROUTER_PORT: "1", PORT: "0" };
+  const flags = ["-c", 'ulimit -n 300 && exec "$@"', "sh"];
+  await using streamer = startService("streamer", env, [], ["sh", ...flags]);
+  const { url } = await streamer.logged("Listening");
+  const port = Number(new URL(`${url}`).port);
+  for (let round = 0; round < 3; round++) {
+    const clients = await Promise.all(Array.from({ length: 500 }, () => RawClient.get(port)));
+    // Whoever is one too many is closed, and the others are answered.
+    await Promise.all(clients.map((client) => client.read()));
+    assert.ok(clients.filter(({ size }) => size > 0).length >= 50);
+    for (const client of clients) client[Symbol.dispose]();
+  }
+  const response = await within("an answer", fetch(`${url}healthz`));
+  assert.equal(response.status, 200);
+  await response.body?.cancel();
 });

@@ -14,7 +14,7 @@ import {
   startService,
 } from "../lib/testing/processes.ts";
 import { openSse, type SseReader } from "../lib/testing/sse_reader.ts";
-import { howMany } from "./streamers.ts";
+import { howMany, V8_FLAGS } from "./streamers.ts";
 
 /** A test of processes that share a port. */
 function testOnLinux(name: string, fn: (t: Deno.TestContext) => Promise<void>): void {
@@ -404,6 +404,13 @@ testOnLinux("the launcher starts them all, also when their log does not say that
   await using launcher = launch({ STREAMERS: "3", LOG_LEVEL: "error" });
   await eventually("three pages", () => launcher.process.output.length === 3);
   assert.deepEqual(launcher.process.output, Array(3).fill(`Hub page: ${launcher.url}hub/`));
+});
+
+Deno.test("the tasks run a streamer with the flags that the launcher gives it", async () => {
+  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
+  for (const task of ["streamer", "dev:streamer"]) {
+    assert.ok(tasks[task].command.split(" ").includes(V8_FLAGS), task);
+  }
 });
 
 Deno.test("howMany() takes the number of processors for 0 where processes can share a port, and 1 elsewhere", () => {

@@ -7,7 +7,7 @@ import { type Log, messageOf, stackOf } from "../lib/log.ts";
 import { whenReachable } from "../lib/reachability.ts";
 import { atMost, nextTurn, pause } from "../lib/shutdown.ts";
 import { concatFrames, encodePreamble, encodeSignal } from "../lib/sse.ts";
-import { Chunk } from "./gzip.ts";
+import { Chunk } from "./chunk.ts";
 import { frameOf } from "./framed.ts";
 import type { History } from "./history.ts";
 import type { Hub } from "./hub.ts";
@@ -147,7 +147,7 @@ async function catchUp(subscriber: Subscriber, options: SubscribeOptions): Promi
 async function step(subscriber: Subscriber, options: SubscribeOptions): Promise<void> {
   const { place } = subscriber;
   if (place === "live") return;
-  if ("after" in place) return await readOn(subscriber, place.after, options);
+  if ("after" in place) return await writeNext(subscriber, place.after, options);
   const located = await locate(place.locate, options);
   if (subscriber.ended.aborted) return;
   subscriber.place = located;
@@ -157,7 +157,7 @@ async function step(subscriber: Subscriber, options: SubscribeOptions): Promise<
 }
 
 /** Writes what comes next after a cursor; makes the subscriber live when that is nothing. */
-async function readOn(
+async function writeNext(
   subscriber: Subscriber,
   after: Cursor | "earliest",
   { hub, history }: SubscribeOptions,

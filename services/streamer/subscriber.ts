@@ -7,7 +7,8 @@
  */
 import type { Socket } from "node:net";
 import type { Cursor } from "../lib/channel.ts";
-import { type Chunk, GzipStream } from "./gzip.ts";
+import type { Chunk } from "./chunk.ts";
+import { GzipStream } from "./gzip.ts";
 import { isUnanswered, limitPatience } from "./tcp.ts";
 import type { View } from "./view.ts";
 
@@ -38,7 +39,7 @@ export type EndReason = (typeof END_REASONS)[number];
 export interface Patience {
   /** Of silence, until it gets a comment; 0 for never. */
   readonly heartbeatMs: number;
-  /** Without progress, until it is given up. */
+  /** Without progress, until it is given up; 0 for never. */
   readonly stallMs: number;
 }
 
@@ -123,9 +124,9 @@ export class Subscriber {
     return this.#ended.signal;
   }
 
-  /** Whether it takes one more chunk now. */
+  /** Whether it takes one more chunk now: always while nothing waits, however little may. */
   get hasRoom(): boolean {
-    return !this.isOver && this.#queued < this.#maxWaiting;
+    return !this.isOver && (!this.#isBlocked || this.#queued < this.#maxWaiting);
   }
 
   /** Whether all that was written has left the process, so that a reader of the history may go on. */
@@ -186,7 +187,8 @@ export class Subscriber {
       this.#expiry ??= setTimeout(() => this.close("expired"), Math.min(left, MAX_TIMER_MS));
     }
     if (this.#isBlocked) {
-      if (this.#socket !== undefined && now - this.#progressAt >= stallMs) this.close("stalled");
+      const isStalled = stallMs > 0 && now - this.#progressAt >= stallMs;
+      if (isStalled && this.#socket !== undefined) this.close("stalled");
     } else if (heartbeatMs > 0 && now - this.#wroteAt >= heartbeatMs && !this.isOver) {
       this.#beat(heartbeat, heartbeatMs);
     }
@@ -245,7 +247,7 @@ export class Subscriber {
     while (this.#queue !== undefined && !this.#isBlocked) this.#sendQueued(this.#queue);
     if (this.#isBlocked) return;
     if (this.#reason !== undefined) return void this.#socket?.end();
-    this.readOn();
+    this.#readOn();
   }
 
   /** Sends of what waits as much as one write takes. */
@@ -266,10 +268,14 @@ export class Subscriber {
   }
 
   /** Goes on after its place, unless it is live, or does so already. */
-  readOn(): void {
+  #readOn(): void {
     if (this.place === "live" || this.#isReading || !this.isDrained) return;
     this.#isReading = true;
-    this.#onRoom(this).finally(() => this.#isReading = false);
+    this.#onRoom(this).finally(() => {
+      this.#isReading = false;
+      // There may be room again since it saw that there was none, and nothing else would tell it.
+      this.#readOn();
+    });
   }
 
   #end(reason: EndReason): void {

@@ -8,7 +8,7 @@ import { MemoryChannel } from "../lib/channels/memory.ts";
 import { parseMatcher } from "../lib/matcher.ts";
 import { eventually, within } from "../lib/testing/deadline.ts";
 import { numberedUpdate } from "../lib/testing/fixtures.ts";
-import { Chunk } from "./gzip.ts";
+import { Chunk } from "./chunk.ts";
 import { RawClient, requestFor, startStreamer, type Streamer } from "./streamer_harness.ts";
 import { type EndReason, Subscriber, type SubscriberOptions } from "./subscriber.ts";
 import { View } from "./view.ts";
@@ -326,6 +326,21 @@ Deno.test("a reader of the history gets room when all has left, one call at a ti
   await eventually("it is live", () => one.subscriber.place === "live");
 });
 
+Deno.test("a reader that ends just when there is room again is not forgotten", async () => {
+  const size = 1_000_000;
+  let count = 0;
+  await using one = await link({
+    place: { after: "earliest" },
+    async onRoom(subscriber) {
+      if (++count === 2) return void (subscriber.place = "live");
+      subscriber.write(chunkOf(size));
+      await eventually("all has left", () => subscriber.isDrained);
+    },
+  });
+  await one.client.untilSize(size);
+  await eventually("it is live", () => one.subscriber.place === "live");
+});
+
 /** The numbers of the updates on a stream, in the order in which they came. */
 function numbersIn(client: RawClient): number[] {
   return [...client.text.matchAll(/^id: urn:test:(\d+)\n/gm)].map(([, number]) => Number(number));
@@ -576,6 +591,17 @@ Deno.test("MAX_BATCH_DELAY holds updates back under load only, never the first, 
     const end = client.untilEnd().finally(() => client[Symbol.dispose]());
     await streamer.shutdown();
     await end;
+  });
+  await t.step("so many at once that more may wait are not followed by a rest", async () => {
+    await using streamer = await startStreamer({ maxBatchDelayMs: LONG });
+    const [client] = await openLive(streamer, 1) as [RawClient];
+    using _ = slowDispatch(streamer.hub, LONG);
+    for (const first of [1, 501, 1001]) {
+      const numbers = range(first, first + 499);
+      await Promise.all(numbers.map((number) => streamer.channel.publish(numberedUpdate(number))));
+      await client.untilText(`id: urn:test:${first + 499}\n`);
+    }
+    client[Symbol.dispose]();
   });
   await t.step("0 switches it off", async () => {
     await using streamer = await startStreamer({ maxBatchDelayMs: 0 });

@@ -1,4 +1,5 @@
 /** Opens the streams and reads them. */
+import { sum } from "../statistics.ts";
 import { Body } from "./body.ts";
 import {
   becomeRealtime,
@@ -13,8 +14,8 @@ import {
   isConnected,
   read,
   send,
-} from "./libc.ts";
-import type { LoadOptions, LoadReport } from "./options.ts";
+} from "./sockets.ts";
+import type { LoadOptions, LoadReport } from "./protocol.ts";
 import { EventReader, Gunzip, Latencies, now } from "./samples.ts";
 
 const READ_BYTES = 256 * 1024;
@@ -286,19 +287,13 @@ export class Load {
       wireBytes: sum(readers.map(({ wireBytes, wireBase }) => wireBytes - wireBase)),
       sampleChunks: this.#sampleChunks,
       sampleEvents: sum(counts),
-      ...range("sample", counts),
-      ...range("body", bodies),
+      sampleMin: Math.min(...counts),
+      sampleMax: Math.max(...counts),
+      bodyMin: Math.min(...bodies),
+      bodyMax: Math.max(...bodies),
       closed: this.#closed,
       stalledClosed: this.#stalledClosed,
       latency: this.#latencies.take(),
-    } as LoadReport);
+    });
   }
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
-}
-
-function range(name: string, values: readonly number[]): Record<string, number> {
-  return { [`${name}Min`]: Math.min(...values), [`${name}Max`]: Math.max(...values) };
 }

@@ -1,6 +1,6 @@
 /** What a few clients tell for all: which events came, and how long after they were published. */
 import { constants, inflateRawSync } from "node:zlib";
-import type { Percentiles } from "./options.ts";
+import type { Percentiles } from "./protocol.ts";
 
 /** What the publisher writes before the moment of publication, in milliseconds since 1970. */
 const MARKER = '"t":';

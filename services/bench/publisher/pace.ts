@@ -1,5 +1,5 @@
 /** When updates are published: at a rate that does not drift, whatever the timers do. */
-import type { Published, PublisherOptions } from "./options.ts";
+import type { Published, PublisherOptions } from "./protocol.ts";
 import { messageOf } from "../../lib/log.ts";
 import type { Publish } from "./targets.ts";
 

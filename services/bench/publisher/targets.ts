@@ -1,7 +1,7 @@
 /** Ways to publish: each gives a function that resolves once the update is acknowledged. */
 import { ZeromqChannel } from "../../lib/channels/zeromq.ts";
 import { newUpdateId } from "../../lib/update.ts";
-import type { Target } from "./options.ts";
+import type { Target } from "./protocol.ts";
 
 /** Resolves with the id of the update, where the answer tells it. */
 export type Publish = (topic: string, data: string) => Promise<string | undefined>;

@@ -1,9 +1,9 @@
 /** (f): ten thousand connections at once. */
-import type { Ready } from "../load/options.ts";
+import type { Ready } from "../load/protocol.ts";
 import type { Options } from "../options.ts";
 import type { Results } from "../results.ts";
 import { startEach } from "../servers/all.ts";
-import { LoadProcess } from "../processes.ts";
+import { LoadProcess } from "../load/process.ts";
 
 const CLIENTS = 10_000;
 
@@ -23,7 +23,7 @@ export async function burst(options: Options, results: Results): Promise<void> {
   }
   for (const [name, readies] of runs) {
     const what = `(f) 10,000 connections at once, ${name}`;
-    results.figures.push(
+    results.addFigures(
       { name: `${what}: all are open after`, unit: "s", values: readies.map(({ seconds }) => seconds) },
       { name: `${what}: half of them after`, unit: "ms", values: readies.map(({ head }) => head.p50 ?? NaN) },
       { name: `${what}: 99 % of them after`, unit: "ms", values: readies.map(({ head }) => head.p99 ?? NaN) },

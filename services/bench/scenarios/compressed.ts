@@ -1,9 +1,8 @@
 /** gzip: the same events, compressed once and sent to all, beside those that are not. */
 import type { Options } from "../options.ts";
-import { microsecondsPerEvent, type Results } from "../results.ts";
+import { microsecondsPerEvent, perRun, type Results } from "../results.ts";
 import { startOurs } from "../servers/ours.ts";
 import { measureWindow, type Window } from "../window.ts";
-import { perRun } from "./fan_out.ts";
 
 const LOADS = [
   // So far from each other that each ten go out by themselves.
@@ -23,7 +22,7 @@ export async function compressed(options: Options, results: Results): Promise<vo
     }
     results.addWindows(`1,000 subscribers, ${what}, plain`, plain);
     results.addWindows(`1,000 subscribers, ${what}, gzip`, gzip);
-    results.ratios.push({
+    results.addFigures({
       name: `(gzip) bytes of a plain event, beside a compressed one, ${what}`,
       unit: "x",
       target: { atLeast: 5 },
@@ -34,7 +33,7 @@ export async function compressed(options: Options, results: Results): Promise<vo
       target: { below: 1.2 },
       values: perRun(gzip, plain, microsecondsPerEvent),
     });
-    results.figures.push(
+    results.addFigures(
       {
         name: `(gzip) events in one chunk, ${what}`,
         unit: "",

@@ -1,28 +1,29 @@
 /** (a), (b): one topic for all subscribers, beside the peers. */
-import { microsecondsPerEvent, type Results } from "../results.ts";
 import type { Options } from "../options.ts";
+import { microsecondsPerEvent, perRun, type Results } from "../results.ts";
 import { startEach } from "../servers/all.ts";
 import type { Server } from "../servers/server.ts";
-import { median } from "../table.ts";
+import { median } from "../statistics.ts";
 import { measureWindow, type Window } from "../window.ts";
 
+const CLIENTS = 1000;
 const RATES = [10, 100, 1000, 10_000];
 /** Where peers are overloaded many times over, what they do tells nothing more. */
 const MOST_FOR_PEERS = 1000;
 
-/** By server and rate, one for each run. */
-type Windows = ReadonlyMap<Server, ReadonlyMap<number, readonly Window[]>>;
+/** By name of the server and rate, one for each run. */
+type Windows = ReadonlyMap<string, ReadonlyMap<number, readonly Window[]>>;
 
 export async function fanOut(options: Options, results: Results): Promise<void> {
   const windows = await measureAll(
-    { rates: RATES, clients: 1000, what: "1,000 subscribers" },
+    { rates: RATES, clients: CLIENTS, what: "1,000 subscribers" },
     options,
     results,
   );
   for (const [server, byRate] of windows) {
     for (const [rate, runs] of byRate) {
       results.points.push({
-        server: server.name,
+        server,
         rate,
         eventsPerCpuSecond: median(runs.map(({ delivered, cpu }) => delivered / cpu)),
         p50: median(runs.map(({ latency }) => latency.p50 ?? NaN)),
@@ -30,12 +31,17 @@ export async function fanOut(options: Options, results: Results): Promise<void> 
       });
     }
   }
-  results.ratios.push({
-    name: "(a) delivered at 1,000 updates/s to 1,000 subscribers",
+  results.addFigures({
+    // Of ten million that are offered: a publisher that is a little late does not decide it.
+    name: "(a) delivered at 10,000 updates/s to 1,000 subscribers",
     unit: "1/s",
-    // What was published in the window is a little more or less than a whole second's worth.
-    target: { atLeast: 995_000 },
-    values: of(windows, "ours", 1000).map(({ deliveredPerSecond }) => deliveredPerSecond),
+    target: { atLeast: 1_000_000 },
+    values: of(windows, "ours", 10_000).map(({ deliveredPerSecond }) => deliveredPerSecond),
+  }, {
+    name: "(a) part of what is published that is delivered in the same time, at 1,000 updates/s",
+    unit: "",
+    target: { atLeast: 0.98 },
+    values: of(windows, "ours", 1000).map(({ delivered, updates }) => delivered / (updates * CLIENTS)),
   });
   compareWithNchan(windows, results);
 }
@@ -46,12 +52,12 @@ export async function manySubscribers(options: Options, results: Results): Promi
     options,
     results,
   );
-  for (const [server] of windows) {
-    if (server.name === "ours") continue;
-    results.ratios.push({
-      name: `(b) processor time of an event to 10,000 subscribers at 10 updates/s, beside ${server.name}`,
+  for (const server of windows.keys()) {
+    if (server === "ours") continue;
+    results.addFigures({
+      name: `(b) processor time of an event to 10,000 subscribers at 10 updates/s, beside ${server}`,
       unit: "x",
-      values: perRun(of(windows, "ours", 10), of(windows, server.name, 10), microsecondsPerEvent),
+      values: perRun(of(windows, "ours", 10), of(windows, server, 10), microsecondsPerEvent),
     });
   }
 }
@@ -71,32 +77,30 @@ async function measureAll(
   await using owned = new AsyncDisposableStack();
   const servers: Server[] = [];
   for await (const server of startEach(results)) servers.push(owned.use(server));
-  const windows = new Map(servers.map((server) => [server, new Map<number, Window[]>()]));
+  const windows = new Map(servers.map(({ name }) => [name, new Map<number, readonly Window[]>()]));
   for (const rate of rates) {
-    const measured = servers.filter(({ name }) => name === "ours" || rate <= MOST_FOR_PEERS);
-    for (const server of measured) windows.get(server)?.set(rate, []);
+    const measured = servers.filter(({ name }) => name === "ours" || rate <= MOST_FOR_PEERS)
+      .map((server) => ({ server, runs: [] as Window[] }));
     for (let run = 0; run < options.runs; run++) {
-      for (const server of measured) {
-        windows.get(server)?.get(rate)?.push(await measureWindow(server, { ...options, clients, rate }));
+      for (const { server, runs } of measured) {
+        runs.push(await measureWindow(server, { ...options, clients, rate }));
       }
     }
-    for (const server of measured) {
-      results.addWindows(
-        `${what}, ${rate.toLocaleString("en")} updates/s, ${server.name}`,
-        windows.get(server)?.get(rate) ?? [],
-      );
+    for (const { server: { name }, runs } of measured) {
+      windows.get(name)?.set(rate, runs);
+      results.addWindows(`${what}, ${rate.toLocaleString("en")} updates/s, ${name}`, runs);
     }
   }
   return windows;
 }
 
 function compareWithNchan(windows: Windows, results: Results): void {
-  if (![...windows.keys()].some(({ name }) => name === "Nchan")) return;
+  if (!windows.has("Nchan")) return;
   const best = RATES.filter((rate) => rate <= MOST_FOR_PEERS)
     .map((rate) => of(windows, "Nchan", rate))
     .toSorted((a, b) => median(a.map(microsecondsPerEvent)) - median(b.map(microsecondsPerEvent)))[0] ?? [];
   for (const rate of RATES.filter((rate) => rate >= 1000)) {
-    results.ratios.push({
+    results.addFigures({
       name: `(a) events per processor second at ${rate.toLocaleString("en")} updates/s, beside Nchan's best`,
       unit: "x",
       target: { atLeast: 20 },
@@ -105,7 +109,7 @@ function compareWithNchan(windows: Windows, results: Results): void {
   }
   const ours = of(windows, "ours", 10);
   const nchan = of(windows, "Nchan", 10);
-  results.ratios.push({
+  results.addFigures({
     name: "(a) processor time of an event at 10 updates/s, beside Nchan's",
     unit: "x",
     target: { below: 1.3 },
@@ -127,14 +131,5 @@ function compareWithNchan(windows: Windows, results: Results): void {
 }
 
 function of(windows: Windows, name: string, rate: number): readonly Window[] {
-  return [...windows].find(([server]) => server.name === name)?.[1].get(rate) ?? [];
-}
-
-/** The ratio of a figure in each run. */
-export function perRun(
-  ours: readonly Window[],
-  theirs: readonly Window[],
-  figure: (window: Window) => number,
-): number[] {
-  return ours.map((window, run) => figure(window) / figure(theirs[run] ?? window));
+  return windows.get(name)?.get(rate) ?? [];
 }

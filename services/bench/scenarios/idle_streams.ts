@@ -4,8 +4,9 @@ import type { Options } from "../options.ts";
 import type { Results } from "../results.ts";
 import { startEach } from "../servers/all.ts";
 import type { Server } from "../servers/server.ts";
-import { LoadProcess } from "../processes.ts";
-import { pause, sum } from "../window.ts";
+import { LoadProcess } from "../load/process.ts";
+import { sum } from "../statistics.ts";
+import { pause } from "../window.ts";
 
 const KIB = 1024;
 /** Until what was only needed to open the streams has been given back, as far as it is. */
@@ -28,7 +29,7 @@ export async function idleStreams(options: Options, results: Results): Promise<v
   for (const [name, runs] of costs) {
     const thousand = `(e) memory of an idle stream among 1,000, ${name}`;
     const tenThousand = `(e) memory of an idle stream among 10,000, ${name}`;
-    results.addFigures([
+    results.addFigures(
       { name: thousand, unit: "KiB", values: runs.map(({ ofThousand }) => ofThousand / KIB) },
       {
         name: tenThousand,
@@ -36,7 +37,7 @@ export async function idleStreams(options: Options, results: Results): Promise<v
         ...(name === "ours" && { target: { below: 10 } }),
         values: runs.map(({ ofTenThousand }) => ofTenThousand / KIB),
       },
-    ]);
+    );
   }
 }
 

@@ -18,18 +18,16 @@ export async function manyTopics(options: Options, results: Results): Promise<vo
   }
   results.addWindows("10,000 subscribers on 10,000 topics, 1,000 updates/s", selected);
   results.addWindows("10,000 subscribers on one topic, 10 updates/s", broadcast);
-  results.ratios.push({
+  results.addFigures({
     name: "(c) processor time of an update to all of 10,000, beside one to one of them",
     unit: "x",
     target: { atLeast: 5 },
     values: broadcast.map((window, run) => perUpdate(window) / perUpdate(selected[run]!)),
-  });
-  results.figures.push({
+  }, {
     name: "(c) processor time of an update to all",
     unit: "µs",
     values: broadcast.map(perUpdate),
-  });
-  results.figures.push({
+  }, {
     name: "(c) processor time of an update to one",
     unit: "µs",
     values: selected.map(perUpdate),

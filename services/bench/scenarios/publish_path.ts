@@ -19,7 +19,7 @@ export async function publishPath(options: Options, results: Results): Promise<v
     const what = `HTTP to 100 streams, ${rate.toLocaleString("en")} updates/s`;
     results.addWindows(what, runs);
     const add = (name: string, unit: string, of: (window: Window) => number) =>
-      results.figures.push({ name: `(h) ${what}: ${name}`, unit, values: runs.map(of) });
+      results.addFigures({ name: `(h) ${what}: ${name}`, unit, values: runs.map(of) });
     add("acknowledged", "1/s", ({ acknowledgedPerSecond }) => acknowledgedPerSecond);
     for (const name of ["broadcaster", "forwarder"]) {
       add(

@@ -3,7 +3,8 @@ import { peakBytes, residentBytes } from "../measure.ts";
 import type { Options } from "../options.ts";
 import type { Results } from "../results.ts";
 import { startOurs } from "../servers/ours.ts";
-import { LoadProcess, PublisherProcess } from "../processes.ts";
+import { LoadProcess } from "../load/process.ts";
+import { PublisherProcess } from "../publisher/process.ts";
 
 const CLIENTS = 5000;
 const MISSED = 200;
@@ -22,7 +23,7 @@ export async function resumeStorm(options: Options, results: Results): Promise<v
   const runs: Run[] = [];
   for (let run = 0; run < options.runs; run++) runs.push(await measure());
   const what = "(g) 5,000 clients come back, 200 updates behind each";
-  results.addFigures([
+  results.addFigures(
     {
       name: `${what}: all have caught up after`,
       unit: "s",
@@ -33,7 +34,7 @@ export async function resumeStorm(options: Options, results: Results): Promise<v
     { name: `${what}: streamer before`, unit: "MiB", values: runs.map(({ before }) => before / MIB) },
     { name: `${what}: streamer at most`, unit: "MiB", values: runs.map(({ peak }) => peak / MIB) },
     { name: `${what}: streamer at the end`, unit: "MiB", values: runs.map(({ after }) => after / MIB) },
-  ]);
+  );
 }
 
 async function measure(): Promise<Run> {

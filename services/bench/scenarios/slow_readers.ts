@@ -1,10 +1,9 @@
 /** (d): some stop reading, and the others should not feel it. */
 import { peakBytes, residentBytes } from "../measure.ts";
 import type { Options } from "../options.ts";
-import type { Results } from "../results.ts";
+import { perRun, type Results } from "../results.ts";
 import { startOurs } from "../servers/ours.ts";
 import { measureWindow, type Window } from "../window.ts";
-import { perRun } from "./fan_out.ts";
 
 const CLIENTS = 1000;
 const STALLED = 50;
@@ -28,7 +27,7 @@ export async function slowReaders(options: Options, results: Results): Promise<v
   }
   results.addWindows(`${CLIENTS - STALLED} subscribers, ${RATE} updates/s, none slow`, without);
   results.addWindows(`the same among ${STALLED} that do not read`, among);
-  results.ratios.push({
+  results.addFigures({
     name: "(d) p99 of the healthy readers among 50 that do not read, beside that without them",
     unit: "x",
     target: { below: 1.2 },
@@ -41,12 +40,12 @@ export async function slowReaders(options: Options, results: Results): Promise<v
     values: among.map(({ peak }, run) => (peak - without[run]!.peak) / MIB),
   });
   for (const [name, runs] of [["none slow", without], [`${STALLED} that do not read`, among]] as const) {
-    results.figures.push(
+    results.addFigures(
       { name: `(d) streamer before, ${name}`, unit: "MiB", values: runs.map(({ before }) => before / MIB) },
       { name: `(d) streamer at most, ${name}`, unit: "MiB", values: runs.map(({ peak }) => peak / MIB) },
     );
   }
-  results.figures.push({
+  results.addFigures({
     name: "(d) closed of those that do not read",
     unit: "",
     values: among.map(({ stalledClosed }) => stalledClosed),

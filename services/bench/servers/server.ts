@@ -1,5 +1,5 @@
 /** What is measured: ours, and the peers beside which it is measured. */
-import type { Target } from "../publisher/options.ts";
+import type { Target } from "../publisher/protocol.ts";
 
 export interface Server extends AsyncDisposable {
   readonly name: string;

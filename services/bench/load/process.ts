@@ -1,9 +1,7 @@
-/** The load and the publisher, each a process of its own, seen from the one that measures. */
-import { type Child, startProgram } from "./child.ts";
-import type { CaughtUp, LoadOptions, LoadReport, Mark, Ready } from "./load/options.ts";
-import type { Published, PublisherOptions } from "./publisher/options.ts";
+/** The load as a process of its own, seen from the one that measures. */
+import { type Child, startProgram } from "../child.ts";
+import type { CaughtUp, LoadOptions, LoadReport, Mark, Ready } from "./protocol.ts";
 
-/** The load, seen from here. */
 export class LoadProcess implements AsyncDisposable {
   readonly pid: number;
   readonly ready: Ready;
@@ -57,45 +55,4 @@ async function report<Kind extends LoadReport["kind"]>(
   const answer: LoadReport = JSON.parse(await child.line());
   if (answer.kind !== kind) throw new Error(`The load said "${answer.kind}" instead of "${kind}"`);
   return answer as Extract<LoadReport, { kind: Kind }>;
-}
-
-/** The publisher, seen from here. */
-export class PublisherProcess implements AsyncDisposable {
-  readonly pid: number;
-  readonly #child: Child;
-
-  private constructor(child: Child) {
-    this.#child = child;
-    this.pid = child.pid;
-  }
-
-  static async start(options: PublisherOptions): Promise<PublisherProcess> {
-    const flags = ["--allow-ffi", "--allow-net=127.0.0.1", "--allow-read", "--allow-env"];
-    const child = startProgram("publisher.ts", flags, options);
-    await child.line();
-    return new PublisherProcess(child);
-  }
-
-  go(): Promise<void> {
-    return this.#child.tell("go");
-  }
-
-  async mark(): Promise<Published> {
-    await this.#child.tell("mark");
-    return await this.published();
-  }
-
-  /** Resolves once all that was sent is acknowledged. */
-  async stop(): Promise<Published> {
-    await this.#child.tell("stop");
-    return await this.published();
-  }
-
-  async published(): Promise<Published> {
-    return JSON.parse(await this.#child.line());
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#child[Symbol.asyncDispose]() as Promise<void>;
-  }
 }

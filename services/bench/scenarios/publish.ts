@@ -1,12 +1,15 @@
 /**
- * How many publishes are acknowledged per second, with every one of them on the disk, and what one costs. Unlike
+ * publish: how many publishes are acknowledged per second, with every one of them on the disk, and what one costs. Unlike
  * that of the scenarios, the load comes from this process, so it takes part in what it measures.
  */
-import { ZeromqChannel } from "../lib/channels/zeromq.ts";
-import { numberedUpdate } from "../lib/testing/fixtures.ts";
-import { type ForwarderPorts, ready, startForwarder, startHttpService } from "../lib/testing/processes.ts";
-import { childPid, cpuSeconds } from "./measure.ts";
-import type { Figure } from "./table.ts";
+import { numberedUpdate } from "../../lib/testing/fixtures.ts";
+import { ready, startForwarder, startHttpService } from "../../lib/testing/processes.ts";
+import { temporaryFolder } from "../child.ts";
+import { childPid, cpuSeconds } from "../measure.ts";
+import type { Options } from "../options.ts";
+import type { Results } from "../results.ts";
+import { connect } from "../servers/ours.ts";
+import type { Figure } from "../table.ts";
 
 const PUBLISHERS = [1, 16, 256];
 const WARM_UP_MS = 500;
@@ -14,16 +17,15 @@ const MEASURED_MS = 2000;
 /** Bytes of an answer's head, at most. */
 const ANSWER_BYTES = 16 * 1024;
 
-export function connect({ ROUTER_PORT, XPUB_PORT }: ForwarderPorts): ZeromqChannel {
-  return new ZeromqChannel({
-    host: "127.0.0.1",
-    routerPort: Number(ROUTER_PORT),
-    xpubPort: Number(XPUB_PORT),
-  });
+export async function publish(options: Options, results: Results): Promise<void> {
+  for (const bench of [benchDirect, benchHttp]) {
+    await using folder = await temporaryFolder(options.folder);
+    results.addFigures(...await bench(folder.path, options.runs));
+  }
 }
 
 /** Over ØMQ, from one process with one socket. */
-export async function benchDirect(folder: string, runs: number): Promise<Figure[]> {
+async function benchDirect(folder: string, runs: number): Promise<Figure[]> {
   await using forwarder = await startForwarder({ folder, env: { LOG_SYNC: "full" } });
   await using channel = connect(forwarder.ports);
   const pid = await childPid("services/forwarder/main.ts");
@@ -35,7 +37,7 @@ export async function benchDirect(folder: string, runs: number): Promise<Figure[
 }
 
 /** Over HTTP: each publisher has a connection of its own, which stays open. */
-export async function benchHttp(folder: string, runs: number): Promise<Figure[]> {
+async function benchHttp(folder: string, runs: number): Promise<Figure[]> {
   await using forwarder = await startForwarder({ folder, env: { LOG_SYNC: "full" } });
   await using broadcaster = await startHttpService("broadcaster", forwarder.ports);
   await ready(broadcaster.url);

@@ -17,7 +17,7 @@ export type Target =
 
 export interface PublisherOptions {
   readonly target: Target;
-  /** Updates per second; 0: one after another, as fast as they are acknowledged. */
+  /** Updates per second. */
   readonly rate: number;
   /** How many go out together. */
   readonly burst: number;

@@ -1,11 +1,14 @@
-/** What a long log costs: to start with it, to find a place in it, and to read from there. */
+/** history: what a long log costs, to start with it, to find a place in it, and to read from there. */
 import { createParser } from "eventsource-parser";
-import { UpdateLog } from "../forwarder/update_log.ts";
-import { numberedUpdate } from "../lib/testing/fixtures.ts";
-import { ready, startForwarder, startHttpService } from "../lib/testing/processes.ts";
-import { childPid, millisecondsOf, residentBytes } from "./measure.ts";
-import { connect } from "./publish.ts";
-import type { Figure } from "./table.ts";
+import { UpdateLog } from "../../forwarder/update_log.ts";
+import { numberedUpdate } from "../../lib/testing/fixtures.ts";
+import { startForwarder } from "../../lib/testing/processes.ts";
+import { temporaryFolder } from "../child.ts";
+import { millisecondsOf, residentBytes } from "../measure.ts";
+import type { Options } from "../options.ts";
+import type { Results } from "../results.ts";
+import { connect, startStreamer } from "../servers/ours.ts";
+import type { Figure } from "../table.ts";
 
 const MISSED = 100_000;
 const KEPT = 1_000_000;
@@ -15,6 +18,13 @@ const NEWEST = 1000;
 const LOOKS = 5;
 const BATCH = 10_000;
 const MIB = 1024 * 1024;
+
+export async function history(options: Options, results: Results): Promise<void> {
+  for (const bench of [benchResume, benchLongLog]) {
+    await using folder = await temporaryFolder(options.folder);
+    results.addFigures(...await bench(folder.path, options.runs));
+  }
+}
 
 /** Writes a log of so many updates, as a forwarder would have left it. */
 function fill(folder: string, count: number): void {
@@ -28,7 +38,7 @@ function fill(folder: string, count: number): void {
 }
 
 /** A client that missed many updates comes back: when it has the first and the last, and what the streamer needs. */
-export async function benchResume(folder: string, runs: number): Promise<Figure[]> {
+async function benchResume(folder: string, runs: number): Promise<Figure[]> {
   fill(folder, MISSED);
   await using forwarder = await startForwarder({ folder });
   const first: number[] = [];
@@ -37,9 +47,8 @@ export async function benchResume(folder: string, runs: number): Promise<Figure[
   const after: number[] = [];
   for (let run = 0; run < runs; run++) {
     // A new one for each run: what an earlier one has read is kept in its memory.
-    await using streamer = await startHttpService("streamer", forwarder.ports);
-    await ready(streamer.url);
-    const pid = await childPid("services/streamer/main.ts");
+    await using streamer = await startStreamer(forwarder.ports);
+    const { pid } = streamer;
     before.push(await residentBytes(pid) / MIB);
     const times = await resume(streamer.url, "earliest", MISSED);
     after.push(await residentBytes(pid) / MIB);
@@ -56,7 +65,7 @@ export async function benchResume(folder: string, runs: number): Promise<Figure[
 }
 
 /** Start, look-up and resume with a long log. */
-export async function benchLongLog(folder: string, runs: number): Promise<Figure[]> {
+async function benchLongLog(folder: string, runs: number): Promise<Figure[]> {
   fill(folder, KEPT);
   const what = `log of ${KEPT.toLocaleString("en")}`;
   // By default the log would begin to forget at this count, and at this size.
@@ -70,8 +79,7 @@ export async function benchLongLog(folder: string, runs: number): Promise<Figure
 
   await using forwarder = await startForwarder(options);
   await using channel = connect(forwarder.ports);
-  await using streamer = await startHttpService("streamer", forwarder.ports);
-  await ready(streamer.url);
+  await using streamer = await startStreamer(forwarder.ports);
   const locate: number[] = [];
   const first: number[] = [];
   for (let look = 0; look < LOOKS * runs; look++) {
