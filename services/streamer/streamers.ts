@@ -25,7 +25,7 @@ type Config = SettingsOf<typeof LAUNCHER_SETTINGS>;
  * As in the tasks that run one streamer. By itself V8 lets the heap grow to a multiple of what is in use before it
  * looks for garbage; with these, thousands of streams take half of the memory.
  */
-export const V8_FLAGS = "--v8-flags=--heap-growing-percent=25,--max-semi-space-size=2";
+export const V8_FLAGS = "--v8-flags=--memory-saver-mode";
 
 /** Milliseconds before a streamer is started again; twice as many each time that it has not listened in between. */
 const LEAST_BACK_OFF_MS = 200;
