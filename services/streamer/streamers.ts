@@ -23,7 +23,7 @@ type Config = SettingsOf<typeof LAUNCHER_SETTINGS>;
 
 /**
  * As in the tasks that run one streamer. By itself V8 lets the heap grow to a multiple of what is in use before it
- * looks for garbage; with these, thousands of streams take half of the memory.
+ * looks for garbage; with this, thousands of streams take half of the memory.
  */
 export const V8_FLAGS = "--v8-flags=--memory-saver-mode";
 
