@@ -21,12 +21,11 @@ const SYMBOLS = {
 
 type Symbols = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
-let symbols: Symbols | null | undefined;
+const symbols = open();
 
 /** Its functions, which are opened once; undefined where they cannot be had. */
 export function libc(): Symbols | undefined {
-  if (symbols === undefined) symbols = open();
-  return symbols ?? undefined;
+  return symbols;
 }
 
 /** RLIMIT_NOFILE of Linux on x86-64 and ARM. */
@@ -38,8 +37,8 @@ export function openFilesLimit(): number {
   return libc()?.getrlimit(OPEN_FILES, limits) === 0 ? Number(limits[0]) : Infinity;
 }
 
-function open(): Symbols | null {
-  if (Deno.build.os !== "linux") return null;
+function open(): Symbols | undefined {
+  if (Deno.build.os !== "linux") return undefined;
   for (const path of PATHS) {
     // Asked first, for Deno asks whoever sits at the terminal where a permission is missing.
     if (Deno.permissions.querySync({ name: "ffi", path }).state !== "granted") continue;
@@ -49,5 +48,5 @@ function open(): Symbols | null {
       // Another distribution; the next path may be its.
     }
   }
-  return null;
+  return undefined;
 }

@@ -93,6 +93,8 @@ const HEARTBEAT_CHUNK = new Chunk(HEARTBEAT);
 export class Hub {
   readonly recent: Recent;
   readonly patience: Patience;
+  /** How often the channel has lost what it had. */
+  historyLosses = 0;
   readonly #channel: Channel;
   readonly #log: Log;
   readonly #signalMs: number;
@@ -231,6 +233,7 @@ export class Hub {
         this.#log.warn("Updates were lost with the history of the channel; going on with what it keeps", {
           reason: error.message,
         });
+        this.historyLosses++;
         this.#signalGap("the history was lost");
         for (const observer of this.#observers) observer.onHistoryLost();
         after = "earliest";

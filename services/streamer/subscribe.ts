@@ -9,7 +9,7 @@ import { atMost, nextTurn, pause } from "../lib/shutdown.ts";
 import { concatFrames, encodePreamble, encodeSignal } from "../lib/sse.ts";
 import { Chunk } from "./chunk.ts";
 import { frameOf } from "./framed.ts";
-import type { History } from "./history.ts";
+import type { History, Page } from "./history.ts";
 import type { Hub } from "./hub.ts";
 import type { Piece } from "./pieces.ts";
 import { type Place, Subscriber } from "./subscriber.ts";
@@ -28,6 +28,7 @@ export interface SubscribeOptions {
 const ANSWER_MS = 1000;
 /** For a client whose last id nobody knows. */
 const UNKNOWN_ID = new Chunk(encodeSignal({ type: "gap", reason: "what was seen last is no longer kept" }));
+const ALL_LOST = new Chunk(encodeSignal({ type: "gap", reason: "the history was lost" }));
 /** Milliseconds after which a stream looks again whether the hub has come to where it is. */
 const LOOK_AGAIN_MS = 250;
 /** Milliseconds that a client waits before it reconnects, and how many more at random: not all at one moment. */
@@ -77,6 +78,7 @@ export async function subscribe(request: SubscribeRequest, options: SubscribeOpt
   if (signals) frames.push(encodeSignal({ type: "hello", now: Date.now(), oldest: oldest ?? null }));
   const isUnknown = lastEventId !== undefined && place === "live";
   if (signals && isUnknown) frames.push(UNKNOWN_ID.plain);
+  const { historyLosses } = hub;
   const subscriber = new Subscriber({
     preamble: new Chunk(concatFrames(frames)),
     place: place ?? { locate: lastEventId ?? "" },
@@ -86,7 +88,7 @@ export async function subscribe(request: SubscribeRequest, options: SubscribeOpt
     gzip: request.gzip,
     maxWaiting: options.maxWaiting,
     patience: hub.patience,
-    onRoom: (subscriber) => catchUp(subscriber, options),
+    onRoom: (subscriber) => catchUp(subscriber, { ...options, historyLosses }),
   });
   hub.add(subscriber);
   if (place === "live") hub.goLive(subscriber);
@@ -123,8 +125,13 @@ async function oldestId(view: View, { channel }: SubscribeOptions): Promise<stri
   return oldest !== undefined && view.sees(frameOf(oldest)) ? oldest.update.id : undefined;
 }
 
+interface ReadOptions extends SubscribeOptions {
+  /** How often the channel had lost what it had when the stream began. */
+  readonly historyLosses: number;
+}
+
 /** Writes to a subscriber, piece by piece as its client takes them, until it is live. */
-async function catchUp(subscriber: Subscriber, options: SubscribeOptions): Promise<void> {
+async function catchUp(subscriber: Subscriber, options: ReadOptions): Promise<void> {
   try {
     while (subscriber.isDrained && subscriber.place !== "live") {
       await whenReachable(() => step(subscriber, options), subscriber.ended);
@@ -144,7 +151,7 @@ async function catchUp(subscriber: Subscriber, options: SubscribeOptions): Promi
 }
 
 /** Brings a subscriber that is not live one step on. */
-async function step(subscriber: Subscriber, options: SubscribeOptions): Promise<void> {
+async function step(subscriber: Subscriber, options: ReadOptions): Promise<void> {
   const { place } = subscriber;
   if (place === "live") return;
   if ("after" in place) return await writeNext(subscriber, place.after, options);
@@ -160,18 +167,41 @@ async function step(subscriber: Subscriber, options: SubscribeOptions): Promise<
 async function writeNext(
   subscriber: Subscriber,
   after: Cursor | "earliest",
-  { hub, history }: SubscribeOptions,
+  options: ReadOptions,
 ): Promise<void> {
+  const { hub, history } = options;
   const { view, signals } = subscriber;
   const recent = after === "earliest" ? undefined : hub.recent.next({ after, view, signals });
   // Nothing after the cursor is what the hub has not dispatched yet, so nothing comes between this and live.
   if (recent?.end === after) return hub.goLive(subscriber);
   if (recent !== undefined) return await write(subscriber, recent);
   const { advanced } = hub;
-  const page = await history.read(after);
+  let page: Page | undefined;
+  try {
+    page = await history.read(after);
+  } catch (error) {
+    if (!(error instanceof HistoryLostError) || !await isAllLost(options)) throw error;
+    options.log.warn("A stream goes on with what there is of the new history", { reason: error.message });
+    if (signals) subscriber.write(ALL_LOST);
+    subscriber.place = { after: "earliest" };
+    return;
+  }
   if (page !== undefined) return await write(subscriber, page.read(view));
   // The reader is at the end of the history, and the hub is about to come there.
   await Promise.race([advanced, pause(LOOK_AGAIN_MS, subscriber.ended)]);
+}
+
+/** Whether the channel has lost all that it had, and not only what one reader was too slow for. */
+async function isAllLost({ hub, channel, historyLosses }: ReadOptions): Promise<boolean> {
+  // The hub notices it on its own, sooner or later than a reader does.
+  if (hub.historyLosses > historyLosses) return true;
+  try {
+    await channel.history(hub.recent.end ?? "earliest", { limit: 1 });
+    return false;
+  } catch (error) {
+    if (!(error instanceof HistoryLostError)) throw error;
+    return true;
+  }
 }
 
 async function write(subscriber: Subscriber, { chunk, end }: Piece): Promise<void> {
