@@ -19,14 +19,10 @@ const SYMBOLS = {
   poll: { parameters: ["buffer", "u64", "i32"], result: "i32", nonblocking: true },
 } as const;
 
-type Symbols = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+export type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
-const symbols = open();
-
-/** Its functions, which are opened once; undefined where they cannot be had. */
-export function libc(): Symbols | undefined {
-  return symbols;
-}
+/** Its functions; undefined where they cannot be had. */
+export const libc: Libc | undefined = open();
 
 /** RLIMIT_NOFILE of Linux on x86-64 and ARM. */
 const OPEN_FILES = 7;
@@ -34,10 +30,10 @@ const OPEN_FILES = 7;
 /** How many descriptors the process may have; Infinity where nobody knows. Source: getrlimit(2). */
 export function openFilesLimit(): number {
   const limits = new BigUint64Array(2);
-  return libc()?.getrlimit(OPEN_FILES, limits) === 0 ? Number(limits[0]) : Infinity;
+  return libc?.getrlimit(OPEN_FILES, limits) === 0 ? Number(limits[0]) : Infinity;
 }
 
-function open(): Symbols | undefined {
+function open(): Libc | undefined {
   if (Deno.build.os !== "linux") return undefined;
   for (const path of PATHS) {
     // Asked first, for Deno asks whoever sits at the terminal where a permission is missing.

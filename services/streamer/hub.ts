@@ -90,11 +90,12 @@ const RETURN_TIMES = 200;
 
 const HEARTBEAT_CHUNK = new Chunk(HEARTBEAT);
 
+/** What those who asked for signals are told when the channel has lost what it had. */
+export const HISTORY_LOST = new Chunk(encodeSignal({ type: "gap", reason: "the history was lost" }));
+
 export class Hub {
   readonly recent: Recent;
   readonly patience: Patience;
-  /** How often the channel has lost what it had. */
-  historyLosses = 0;
   readonly #channel: Channel;
   readonly #log: Log;
   readonly #signalMs: number;
@@ -110,6 +111,7 @@ export class Hub {
   readonly #observers: HubObserver[] = [];
   #live = 0;
   #isOver = false;
+  #historyLosses = 0;
   /** Public updates that were dispatched since the last heartbeat of the signals. */
   #updates = 0;
   #advance = Promise.withResolvers<void>();
@@ -147,6 +149,11 @@ export class Hub {
   /** How many of them are live. */
   get live(): number {
     return this.#live;
+  }
+
+  /** How often the channel has lost what it had. */
+  get historyLosses(): number {
+    return this.#historyLosses;
   }
 
   get counters(): Readonly<HubCounters> {
@@ -233,8 +240,8 @@ export class Hub {
         this.#log.warn("Updates were lost with the history of the channel; going on with what it keeps", {
           reason: error.message,
         });
-        this.historyLosses++;
-        this.#signalGap("the history was lost");
+        this.#historyLosses++;
+        this.#signalHistoryLost();
         for (const observer of this.#observers) observer.onHistoryLost();
         after = "earliest";
       }
@@ -282,22 +289,21 @@ export class Hub {
   }
 
   /** Tells those who asked for it that updates are missing here, now or when they come to this place. */
-  #signalGap(reason: string): void {
+  #signalHistoryLost(): void {
     const before = this.recent.end;
-    const signal = encodeSignal({ type: "gap", reason });
-    this.recent.mark(signal);
-    const chunk = new Chunk(signal);
+    this.recent.mark(HISTORY_LOST.plain);
     for (const [subscriber, group] of this.#subscribers) {
-      if (subscriber.signals && group.live.has(subscriber)) this.#write(subscriber, group, chunk, before);
+      if (subscriber.signals && group.live.has(subscriber)) {
+        this.#write(subscriber, group, HISTORY_LOST, before);
+      }
     }
   }
 
   /** Writes to a live subscriber; without room it goes on after the cursor when it has some. */
   #write(subscriber: Subscriber, group: Group, chunk: Chunk, before: Cursor | undefined): void {
-    if (subscriber.isOver) return;
     if (subscriber.hasRoom) {
       subscriber.write(chunk);
-    } else {
+    } else if (!subscriber.isOver) {
       this.#leaveLive(group, subscriber);
       subscriber.place = { after: before ?? "earliest" };
       this.#counters.fellBehind++;

@@ -1,6 +1,7 @@
 /** The streamer: turns the channel into streams of Server-Sent Events, as a hub of the Mercure protocol. */
 import { openChannel } from "../lib/channels/open.ts";
 import { serve } from "../lib/http.ts";
+import { libc } from "../lib/libc.ts";
 import { announce, messageOf } from "../lib/log.ts";
 import { openAccess } from "../lib/mercure/settings.ts";
 import { logReachability } from "../lib/reachability.ts";
@@ -12,7 +13,6 @@ import { announceDevelopment } from "./development.ts";
 import { Hub } from "./hub.ts";
 import { Presence } from "./presence.ts";
 import { listenForStreams } from "./server.ts";
-import { canSetTcpOptions } from "./tcp.ts";
 
 export async function run(config: Config, { log, signal }: RunContext): Promise<void> {
   const { access, hubUrl, isDevelopment } = await openAccess(config, { log });
@@ -36,7 +36,7 @@ export async function run(config: Config, { log, signal }: RunContext): Promise<
     })
     : undefined;
   if (presence !== undefined) hub.observe(presence);
-  if (!canSetTcpOptions()) {
+  if (libc === undefined) {
     log.info("The system cannot be told when to give up clients that vanish; that takes it some 15 minutes");
   }
   const app = await createStreamer({ config, channel, hub, access, hubUrl, presence, log });

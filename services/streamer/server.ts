@@ -9,11 +9,11 @@ import type { Context } from "hono";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { openFilesLimit } from "../lib/libc.ts";
 import { nextTick } from "node:process";
 import { finished } from "node:stream/promises";
 import { bracketed } from "../lib/env.ts";
 import { type App, type Listen, problemResponse } from "../lib/http.ts";
+import { openFilesLimit } from "../lib/libc.ts";
 import { atMost } from "../lib/shutdown.ts";
 
 /** Who takes over a socket for a stream. */

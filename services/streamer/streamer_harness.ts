@@ -12,10 +12,6 @@ import { createStreamer } from "./app.ts";
 import { SETTINGS } from "./config.ts";
 import { Hub, type HubOptions } from "./hub.ts";
 import { listenForStreams } from "./server.ts";
-import { canSetTcpOptions } from "./tcp.ts";
-
-// Opens the C library now, where it may be used: a test that was the first to need it would seem to leak it.
-canSetTcpOptions();
 
 const log = createLog({ service: "test", level: "error" });
 

@@ -10,7 +10,7 @@ import { concatFrames, encodePreamble, encodeSignal } from "../lib/sse.ts";
 import { Chunk } from "./chunk.ts";
 import { frameOf } from "./framed.ts";
 import type { History, Page } from "./history.ts";
-import type { Hub } from "./hub.ts";
+import { HISTORY_LOST, type Hub } from "./hub.ts";
 import type { Piece } from "./pieces.ts";
 import { type Place, Subscriber } from "./subscriber.ts";
 import type { View } from "./view.ts";
@@ -28,7 +28,6 @@ export interface SubscribeOptions {
 const ANSWER_MS = 1000;
 /** For a client whose last id nobody knows. */
 const UNKNOWN_ID = new Chunk(encodeSignal({ type: "gap", reason: "what was seen last is no longer kept" }));
-const ALL_LOST = new Chunk(encodeSignal({ type: "gap", reason: "the history was lost" }));
 /** Milliseconds after which a stream looks again whether the hub has come to where it is. */
 const LOOK_AGAIN_MS = 250;
 /** Milliseconds that a client waits before it reconnects, and how many more at random: not all at one moment. */
@@ -182,7 +181,7 @@ async function writeNext(
   } catch (error) {
     if (!(error instanceof HistoryLostError) || !await isAllLost(options)) throw error;
     options.log.warn("A stream goes on with what there is of the new history", { reason: error.message });
-    if (signals) subscriber.write(ALL_LOST);
+    if (signals) subscriber.write(HISTORY_LOST);
     subscriber.place = { after: "earliest" };
     return;
   }

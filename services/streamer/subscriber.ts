@@ -65,8 +65,6 @@ export interface SubscriberOptions {
 const PIECE_BYTES = 64 * 1024;
 /** Milliseconds that a stream which is over has to take what was written to it before. */
 const LINGER_MS = 2000;
-/** Longest time of a timer, in milliseconds. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 const NOTHING = new Uint8Array();
 
@@ -184,7 +182,7 @@ export class Subscriber {
     if (left <= 0) return this.close("expired");
     if (left <= nextLook) {
       // Timers of their own only for the few streams that are about to end.
-      this.#expiry ??= setTimeout(() => this.close("expired"), Math.min(left, MAX_TIMER_MS));
+      this.#expiry ??= setTimeout(() => this.close("expired"), left);
     }
     if (this.#isBlocked) {
       const isStalled = stallMs > 0 && now - this.#progressAt >= stallMs;

@@ -5,7 +5,7 @@
  * Source: tcp(7), TCP_USER_TIMEOUT, TCP_NOTSENT_LOWAT and TCP_INFO; RFC 5482.
  */
 import type { Socket } from "node:net";
-import { libc } from "../lib/libc.ts";
+import { type Libc, libc } from "../lib/libc.ts";
 
 const IPPROTO_TCP = 6;
 const TCP_INFO = 11;
@@ -23,17 +23,10 @@ const UNACKED_OFFSET = 24;
 const LAST_ACK_OFFSET = 56;
 const INFO_BYTES = 104;
 
-type Libc = NonNullable<ReturnType<typeof libc>>;
-
 /** What a socket of Node has below, as far as it is needed here. */
 interface Handle {
   /** A descriptor of the same connection, which is the caller's to close. */
   fdForIpc?(): number;
-}
-
-/** Whether the system can be told, and asked. */
-export function canSetTcpOptions(): boolean {
-  return libc() !== undefined;
 }
 
 /**
@@ -62,12 +55,11 @@ export function isUnanswered(socket: Socket, ms: number): boolean {
 }
 
 function withDescriptor(socket: Socket, use: (functions: Libc, fd: number) => void): void {
-  const functions = libc();
-  if (functions === undefined) return;
+  if (libc === undefined) return;
   const { _handle: handle } = socket as Socket & { readonly _handle: Handle | null };
   const fd = handle?.fdForIpc?.() ?? -1;
   // Without one the socket is closed already.
   if (fd < 0) return;
-  use(functions, fd);
-  functions.close(fd);
+  use(libc, fd);
+  libc.close(fd);
 }

@@ -5,10 +5,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { libc } from "../lib/libc.ts";
 import { eventually } from "../lib/testing/deadline.ts";
 import { numberedUpdate } from "../lib/testing/fixtures.ts";
 import { RawClient, requestFor, startStreamer, type Streamer } from "./streamer_harness.ts";
-import { canSetTcpOptions } from "./tcp.ts";
 
 const SOL_SOCKET = 1;
 const SO_ATTACH_FILTER = 26;
@@ -65,7 +65,7 @@ async function openHealthy({ port, hub }: Streamer): Promise<RawClient> {
 }
 
 // Where the system cannot be told how long to wait it waits for a quarter of an hour.
-const ignore = Deno.build.os !== "linux" || !canSetTcpOptions();
+const ignore = libc === undefined;
 
 Deno.test({
   name: "a silent client that vanished is found within two heartbeats or so, and one that is there stays",

@@ -74,7 +74,7 @@ const POLLIN = 1;
  * @param ms the longest wait.
  */
 export function waitFor(sockets: readonly Socket[], ms = WAIT_MS): Wait | undefined {
-  const poll = libc()?.poll;
+  const poll = libc?.poll;
   if (poll === undefined) return undefined;
   const pollfds = new Uint8Array(Int32Array.from(sockets.flatMap((socket) => [fdOf(socket), POLLIN])).buffer);
   return () => poll(pollfds, BigInt(sockets.length), ms);

@@ -98,7 +98,7 @@ Deno.test("drain() hears a peer that comes after a silence, and one that comes a
 const FOR_EVER_MS = 2 ** 31 - 1;
 
 Deno.test("waitFor() hears each message of each socket, whatever attaches meanwhile", {
-  ignore: libc() === undefined,
+  ignore: libc === undefined,
 }, async () => {
   const pulls = [0, 1].map(() => new Pull({ ...SOCKET_OPTIONS, linger: 0 }));
   const peers: Push[] = [];
@@ -131,7 +131,7 @@ Deno.test("waitFor() hears each message of each socket, whatever attaches meanwh
 });
 
 Deno.test("waitFor() ends by itself, so that whoever waits can look for something else", {
-  ignore: libc() === undefined,
+  ignore: libc === undefined,
 }, async () => {
   using pipe = await openPipe("tcp://127.0.0.1:*");
   await within("the end of the wait", waitFor([pipe.pull], 1)!());
