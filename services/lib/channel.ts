@@ -59,6 +59,15 @@ export interface Channel extends AsyncDisposable {
   history(after: Cursor | "earliest", options: { limit: number }): Promise<Entry[]>;
 
   /**
+   * Resolves with at most `limit` entries right before the cursor, the oldest first; none means that nothing older is
+   * kept. `latest` stands for the end at the moment of the call.
+   *
+   * @throws {HistoryLostError} when the cursor is not of this channel.
+   * @throws {ChannelUnavailableError} when the channel cannot be reached.
+   */
+  historyBefore(before: Cursor | "latest", options: { limit: number }): Promise<Entry[]>;
+
+  /**
    * The cursor of the first kept update that bears this id, or undefined.
    *
    * @throws {ChannelUnavailableError} when the channel cannot be reached.

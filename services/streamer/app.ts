@@ -2,7 +2,7 @@
 import type { Context } from "hono";
 import type { Channel } from "../lib/channel.ts";
 import { clientAddress } from "../lib/client_address.ts";
-import { type App, createApp, problem, ProblemError } from "../lib/http.ts";
+import { type App, createApp, problem } from "../lib/http.ts";
 import type { Log } from "../lib/log.ts";
 import { type Matcher, parseMatcher, Topic } from "../lib/matcher.ts";
 import type { Access } from "../lib/mercure/access.ts";
@@ -18,16 +18,17 @@ import { Admission } from "./admission.ts";
 import type { Config } from "./config.ts";
 import { acceptsGzip } from "./gzip.ts";
 import { History } from "./history.ts";
+import { serveHistory } from "./history_api.ts";
 import type { Hub } from "./hub.ts";
 import { serveMetadata } from "./metadata.ts";
 import { serveMetrics } from "./metrics.ts";
 import type { Presence } from "./presence.ts";
 import { answerWithStream } from "./server.ts";
 import { subscribe } from "./subscribe.ts";
-import { readFields, readLastEventId, readMatchers, toHeader } from "./subscribe_request.ts";
+import { readLastEventId, toHeader } from "./subscribe_request.ts";
 import { subscriptionOf } from "./subscription.ts";
 import { serveSubscriptions } from "./subscriptions_api.ts";
-import { View } from "./view.ts";
+import { readViewer } from "./viewer.ts";
 
 export interface StreamerOptions {
   readonly config: Config;
@@ -68,14 +69,16 @@ export async function createStreamer(options: StreamerOptions): Promise<App> {
   app.get(hubUrl.path, forHub);
   app.on("QUERY", hubUrl.path, forHub);
   // The stream of everything, for those who have no matchers of their own.
-  const forAll = (c: Context) => {
+  const matchAll = (c: Context) => {
     const { maxMatcherLength: maxLength } = config;
-    return open(c, [parseMatcher("exact", "*", { base: access.hubUrlFor(c), maxLength })]);
+    return [parseMatcher("exact", "*", { base: access.hubUrlFor(c), maxLength })];
   };
+  const forAll = (c: Context) => open(c, matchAll(c));
   for (const path of ["/events", "/events/"]) {
     app.get(path, forAll);
     app.on("QUERY", path, forAll);
   }
+  serveHistory(app, ["/history", "/events/history"], { config, access, channel, matchAll });
   // A host that trims the path of a site asks for `/` where its users ask for `/events`.
   app.get("/", (c) => c.req.header("Accept")?.includes(EVENT_STREAM) ? forAll(c) : c.redirect("/hub/"));
   return app;
@@ -102,21 +105,7 @@ function createSubscribeHandler(options: StreamerOptions) {
   const admission = new Admission(config);
 
   return async (c: Context, defaults: readonly Matcher[]): Promise<Response> => {
-    const grants = await access.grantsFor(c, "subscribe");
-    if (grants === undefined && !config.anonymous) {
-      throw access.refuse(c, "missing", "no token was presented, and ANONYMOUS is off");
-    }
-    const fields = await readFields(c, config);
-    const given = readMatchers(fields, {
-      base: access.hubUrlFor(c),
-      maxLength: config.maxMatcherLength,
-      maxMatchers: config.maxMatchers,
-      legacy: access.authorization.legacy,
-    });
-    const matchers = given.length > 0 ? given : defaults;
-    if (matchers.length === 0) {
-      throw new ProblemError(400, "A subscription needs a matcher, such as ?match=… or ?match_urlpattern=…");
-    }
+    const { grants, fields, matchers, view } = await readViewer(c, { config, access }, defaults);
     for (const [name, value] of Object.entries(STREAM_HEADERS)) c.header(name, value);
     const gzip = config.compress && acceptsGzip(c.req.header("Accept-Encoding"));
     if (config.compress) c.header("Vary", "Accept-Encoding");
@@ -137,7 +126,7 @@ function createSubscribeHandler(options: StreamerOptions) {
     if (leave === undefined) return turnAway(c, config.overload);
     const signals = fields.some(({ name, value }) => name === "signals" && value === "1");
     const { subscriber, lastEventId } = await subscribe({
-      view: new View(matchers, grants?.subscribe.flatMap((grant) => grant.matchers) ?? []),
+      view,
       lastEventId: readLastEventId(c, fields),
       signals,
       remembersIds: signals || isEventSource(c),

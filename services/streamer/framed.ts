@@ -52,7 +52,7 @@ export function frameOf(entry: Entry): Framed {
 }
 
 /** What streams show of an update, and what it is matched by; undefined for what streamers tell each other. */
-function shownOf(update: Update): Pick<Framed, "topics"> & { readonly update: Update } | undefined {
+export function shownOf(update: Update): Pick<Framed, "topics"> & { readonly update: Update } | undefined {
   if (update.type !== SIGNAL_TYPE) return { update, topics: update.topics };
   const notice = readNotice(update);
   if (notice?.kind !== "subscription") return undefined;

@@ -64,6 +64,14 @@ export class MemoryChannel implements Channel {
   }
 
   // deno-lint-ignore require-await -- as above
+  async historyBefore(before: Cursor | "latest", { limit }: { limit: number }): Promise<Entry[]> {
+    this.#refuseWhenClosed();
+    const number = before === "latest" ? this.#end + 1 : this.#numberOf(before);
+    const end = Math.max(0, number - 1 - this.#forgotten);
+    return this.#kept.slice(Math.max(0, end - limit), end).map(({ entry }) => entry);
+  }
+
+  // deno-lint-ignore require-await -- as above
   async locate(id: string): Promise<Cursor | undefined> {
     this.#refuseWhenClosed();
     return this.#kept.find(({ entry }) => entry.update.id === id)?.entry.cursor;

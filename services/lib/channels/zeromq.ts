@@ -50,6 +50,9 @@ const TURN_LIMIT = 1000;
 /** Messages that may wait in a subscriber's socket while its consumer is busy; what is above is read back. */
 const RECEIVE_HIGH_WATER_MARK = 10_000;
 
+/** Pages of the forwarder that are put together into one that is read backwards; each is bounded in bytes. */
+const MAX_PAGES_BEFORE = 2;
+
 /** What a client needs where the forwarder speaks CURVE. Each key is 40 characters of Z85. */
 export interface CurveKeys {
   readonly serverPublicKey: string;
@@ -133,6 +136,25 @@ export class ZeromqChannel implements Channel {
   async history(after: Cursor | "earliest", { limit }: { limit: number }): Promise<Entry[]> {
     const { entries } = await this.#readPage(after === "earliest" ? "earliest" : positionOf(after), limit);
     return entries.map(({ item }) => item);
+  }
+
+  async historyBefore(before: Cursor | "latest", { limit }: { limit: number }): Promise<Entry[]> {
+    const place = before === "latest" ? following(await this.#readEnd(0)) : positionOf(before);
+    const { epoch, number } = place;
+    const count = Math.min(limit, MAX_PAGE);
+    // Numbers have no holes: what comes right before a place is what follows another one.
+    let after: Position = { epoch, number: Math.max(0, number - 1 - count) };
+    const pages: Positioned<Entry>[][] = [];
+    do {
+      const page = await this.#readKept(after, { limit: count, place });
+      const last = page.at(-1);
+      if (last === undefined) break;
+      after = last.position;
+      pages.push(page);
+      // Pages of large updates are short; the newest of them are what was asked for.
+      if (pages.length > MAX_PAGES_BEFORE) pages.shift();
+    } while (after.number < number - 1);
+    return pages.flat().filter(({ position }) => position.number < number).map(({ item }) => item);
   }
 
   async locate(id: string): Promise<Cursor | undefined> {
@@ -283,6 +305,21 @@ export class ZeromqChannel implements Channel {
     );
   }
 
+  /** The same, and where the page would begin with what is forgotten, what is kept of it. */
+  async #readKept(
+    after: Position,
+    { limit, place }: { limit: number; place: Position },
+  ): Promise<Positioned<Entry>[]> {
+    try {
+      return (await this.#readPage(after, limit)).entries;
+    } catch (error) {
+      if (!(error instanceof HistoryLostError)) throw error;
+      const { entries, end } = await this.#readPage("earliest", limit);
+      if (end.epoch !== place.epoch || end.number + 1 < place.number) throw error;
+      return entries;
+    }
+  }
+
   async #readPage(
     after: Position | "earliest",
     limit: number,
@@ -300,6 +337,10 @@ function entryOf({ position, item }: Positioned<Update>): Positioned<Entry> {
 
 function before({ epoch, number }: Position): Position {
   return { epoch, number: number - 1 };
+}
+
+function following({ epoch, number }: Position): Position {
+  return { epoch, number: number + 1 };
 }
 
 /** The position in a cursor that came from outside; one of another adapter is of another history. */

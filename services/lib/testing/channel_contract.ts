@@ -98,6 +98,42 @@ export function testChannel({ name, open, gaps = {} }: ContractOptions): void {
     await assert.rejects(channel.history("0123456789abcdef-1" as Cursor, { limit: 10 }), HistoryLostError);
   });
 
+  test("historyBefore() pages backwards through all that history() has", async ({ channel }) => {
+    for (let number = 1; number <= 7; number++) await channel.publish(numberedUpdate(number));
+    const all = await channel.history("earliest", { limit: 10 });
+    for (const limit of [1, 2, 3, 7, 8]) {
+      const pages: Entry[][] = [];
+      let before: Cursor | "latest" = "latest";
+      for (;;) {
+        const page: Entry[] = await channel.historyBefore(before, { limit });
+        if (page[0] === undefined) break;
+        assert.ok(page.length <= limit);
+        pages.unshift(page);
+        before = page[0].cursor;
+      }
+      assert.deepEqual(pages.flat(), all, `${limit} at a time`);
+    }
+    assert.deepEqual(numbersOf(await channel.historyBefore(all[3]!.cursor, { limit: 2 })), [2, 3]);
+  });
+
+  test("historyBefore() passes over what is no longer kept", async ({ channel, keep }) => {
+    const first = await channel.publish(numberedUpdate(0));
+    await Promise.all(
+      Array.from({ length: keep + 5 }, (_, index) => channel.publish(numberedUpdate(index + 1))),
+    );
+    assert.deepEqual(await channel.historyBefore(first.cursor, { limit: 5 }), []);
+    const kept = await channel.history("earliest", { limit: 3 });
+    assert.deepEqual(await channel.historyBefore(kept[2]!.cursor, { limit: 1000 }), kept.slice(0, 2));
+  });
+
+  test("historyBefore() a cursor of another channel is lost, and of an empty one nothing", async ({ channel }) => {
+    assert.deepEqual(await channel.historyBefore("latest", { limit: 5 }), []);
+    await using other = await open();
+    const { cursor } = await other.channel.publish(numberedUpdate(1));
+    await channel.publish(numberedUpdate(2));
+    await assert.rejects(channel.historyBefore(cursor, { limit: 5 }), HistoryLostError);
+  });
+
   test("locate() finds the first update of an id", async ({ channel }) => {
     await publish(channel, 1, 2);
     const twin = await channel.publish(numberedUpdate(3));
