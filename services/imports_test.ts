@@ -59,7 +59,9 @@ async function filesBelow(folder: string, suffix: RegExp): Promise<string[]> {
 }
 
 const isTest = (path: string) =>
-  /_test\.ts$|_bench\.ts$|_harness\.ts$|\/testing\/|^services\/(chaos|bench|mercure)(\.ts$|\/)/.test(path);
+  /_test\.ts$|_bench\.ts$|_harness\.ts$|\/testing\/|^services\/(chaos|bench|mercure|tracker)(\.ts$|\/)/.test(
+    path,
+  );
 
 Deno.test("the rooms import only whom they may", async (t) => {
   const files = await filesBelow("services", /\.ts$/);
@@ -119,7 +121,8 @@ Deno.test("the rooms import only whom they may", async (t) => {
       to.split("/")[0] !== "hono" || isTest(from) ||
       ["services/lib/http.ts", "services/lib/pages.ts", "services/lib/client_address.ts"].includes(from) ||
       from.startsWith("services/lib/mercure/") ||
-      /^services\/\w+\/(app|metadata|server|subscriptions_api|subscribe_request)\.ts$/.test(from),
+      /^services\/\w+\/(app|collect|history_api|metadata|server|subscribe_request|subscriptions_api|tracker_script|viewer)\.ts$/
+        .test(from),
   );
   await check(
     "Node's HTTP server enters by the streamer's server.ts",
@@ -134,6 +137,13 @@ Deno.test("the rooms import only whom they may", async (t) => {
   await check(
     "RE2 enters by linear_regexp.ts",
     ({ from, to }) => to !== "re2js" || isTest(from) || from === "services/lib/linear_regexp.ts",
+  );
+  await check(
+    "the limiter enters by broadcaster/limits.ts, and what knows bots by broadcaster/collect.ts",
+    ({ from, to }) =>
+      isTest(from) ||
+      (to !== "rate-limiter-flexible" || from === "services/broadcaster/limits.ts") &&
+        (to !== "isbot" || from === "services/broadcaster/collect.ts"),
   );
   await check(
     "d3 enters by bench/plot_lines.ts",

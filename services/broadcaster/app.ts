@@ -9,14 +9,17 @@ import { hubCors } from "../lib/mercure/hub_cors.ts";
 import type { HubUrl } from "../lib/mercure/hub_url.ts";
 import { servePublish } from "../lib/mercure/publish.ts";
 import { escapeAttribute, readPage, serveFiles, servePage } from "../lib/pages.ts";
+import { EXIT_BAD_SETTINGS, StartError } from "../lib/start.ts";
+import { serveCollect } from "./collect.ts";
 import type { Config } from "./config.ts";
 import { trackingUpdate } from "./track.ts";
+import { serveTracker, trackerPaths } from "./tracker_script.ts";
 
 /** Bytes of a report's body. The type in the path says all; whatever else a client sends is not looked at. */
 const MAX_BODY_BYTES = 16 * 1024;
 
 export interface BroadcasterOptions {
-  readonly config: Pick<Config, "loggerUrl" | "corsOrigins" | "maxBody" | "maxTopics">;
+  readonly config: Config;
   readonly channel: Channel;
   readonly access: Access;
   readonly hubUrl: HubUrl;
@@ -61,7 +64,30 @@ export async function createBroadcaster(options: BroadcasterOptions): Promise<Ap
     },
   );
 
+  refuseTakenPaths(app, {
+    HUB_URL: [hubUrl.path],
+    EVENTS_PATH: [config.eventsPath],
+    TRACKER_PATH: Object.values(trackerPaths(config.trackerPath)),
+  });
+  await serveTracker(app, config);
+  serveCollect(app, { config, channel, log });
+
   app.use(hubUrl.path, hubCors(config.corsOrigins));
   servePublish(app, { channel, access, hubUrl, limits: config });
   return app;
+}
+
+/** @throws {StartError} when a setting wants a path that something else has: one of the two would be out of reach. */
+function refuseTakenPaths(app: App, wanted: Readonly<Record<string, readonly string[]>>): void {
+  const taken = new Set(app.routes.map((route) => route.path));
+  for (const [name, paths] of Object.entries(wanted)) {
+    for (const path of paths) {
+      if (taken.has(path)) {
+        throw new StartError(`Cannot use ${name}: something else is at ${path}`, {
+          exitCode: EXIT_BAD_SETTINGS,
+        });
+      }
+      taken.add(path);
+    }
+  }
 }

@@ -1,25 +1,6 @@
 import assert from "node:assert/strict";
-import { MemoryChannel } from "../lib/channels/memory.ts";
-import { readSettings } from "../lib/env.ts";
-import type { App } from "../lib/http.ts";
-import { createLog } from "../lib/log.ts";
-import { openAccess } from "../lib/mercure/settings.ts";
-import { createBroadcaster } from "./app.ts";
-import { SETTINGS } from "./config.ts";
-
-const log = createLog({ service: "test", level: "error" });
-
-interface Fixture {
-  readonly app: App;
-  readonly channel: MemoryChannel;
-}
-
-async function broadcaster(env: Readonly<Record<string, string>> = {}): Promise<Fixture> {
-  const channel = new MemoryChannel();
-  const config = readSettings(SETTINGS, { get: (name) => env[name] });
-  const app = await createBroadcaster({ config, channel, log, ...await openAccess(config, { log }) });
-  return { app, channel };
-}
+import { StartError } from "../lib/start.ts";
+import { broadcaster } from "./broadcaster_harness.ts";
 
 /** What the demo's three reports become. */
 const CATALOGUE = [
@@ -137,4 +118,22 @@ Deno.test("every file that the tracking page names is served", async () => {
     assert.equal(response.status, 200, file);
     await response.body?.cancel();
   }
+});
+
+Deno.test("a path that something else has is refused at the start, with the name of its setting", async () => {
+  const collisions: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+    HUB_URL: { HUB_URL: "/tracking.js" },
+    EVENTS_PATH: { EVENTS_PATH: "/.well-known/mercure" },
+    TRACKER_PATH: { TRACKER_PATH: "/e" },
+  };
+  for (const [name, env] of Object.entries(collisions)) {
+    await assert.rejects(
+      broadcaster(env),
+      (error) => error instanceof StartError && error.exitCode === 2 && error.message.includes(name),
+    );
+  }
+  for (const path of ["/tracking.js", "/favicon.svg", "/t.mjs"]) {
+    await assert.rejects(broadcaster({ EVENTS_PATH: path, TRACKER_PATH: "/t.js" }), StartError, path);
+  }
+  await broadcaster({ EVENTS_PATH: "/x/e", TRACKER_PATH: "/x/t" });
 });

@@ -16,7 +16,9 @@ export async function run(config: Config, { log, signal }: RunContext): Promise<
   const app = await createBroadcaster({ config, channel, access, hubUrl, log });
   const { ip: hostname, port } = config;
   if (!isLoopback(hostname)) {
-    log.warn("Whoever reaches this service can publish tracking events: POST /event/… asks for no token");
+    log.warn(
+      `Whoever reaches this service can publish tracking events: POST ${config.eventsPath} and /event/… ask for no token`,
+    );
   }
   const onListen = (url: string) => announce(`Tracking page: ${url}`);
   await runTogether(signal, [

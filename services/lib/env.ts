@@ -186,6 +186,43 @@ export function cookieName(name: string, fallback: string): Setting<string> {
   });
 }
 
+/** A path on our own origin, at which nothing else is. */
+export function urlPath(name: string, fallback: string): Setting<string> {
+  return setting(name, fallback, (text) => {
+    // As it will come in requests, and as Hono reads no pattern in it.
+    const isPath = HUB_PATH.test(text) && URL.parse(text, SAME_ORIGIN)?.pathname === text;
+    if (!isPath || OWN_PATHS.test(text)) {
+      throw new RangeError(
+        "a path of letters, digits, dots and dashes, such as /js/t.js, and none of the service's own",
+      );
+    }
+    return text;
+  });
+}
+
+/** `*`, or names separated by commas; `none` stands for none. */
+export function siteList(name: string, fallback: "*" | "none"): Setting<"*" | readonly string[]> {
+  return setting(name, fallback, (text) => {
+    if (text === "*") return "*";
+    if (text === "none") return [];
+    const list = splitList(text);
+    if (list.length === 0 || list.includes("*") || /[\p{Cc}\p{Cf}]/u.test(text)) {
+      throw new RangeError("*, none, or names of sites separated by commas");
+    }
+    return list;
+  });
+}
+
+/** A part of a whole, from 0 to 1. */
+export function part(name: string, fallback: string): Setting<number> {
+  return setting(name, fallback, (text) => {
+    if (!/^(?:0(?:\.[0-9]{1,9})?|1(?:\.0+)?)$/.test(text)) {
+      throw new RangeError("a number from 0 to 1, such as 0.1");
+    }
+    return Number(text);
+  });
+}
+
 /** Addresses and networks separated by commas, such as `127.0.0.1,10.0.0.0/8`; none when missing. */
 export function networks(name: string): Setting<BlockList> {
   return {
