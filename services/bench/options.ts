@@ -90,8 +90,8 @@ export function readOptions(args: readonly string[]): Options | undefined {
 }
 
 function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
+  return understand(() =>
+    parseArgs({
       args: [...args],
       options: {
         only: { type: "string" },
@@ -103,7 +103,14 @@ function parse(args: readonly string[]) {
         folder: { type: "string", default: fileURLToPath(new URL("../../data", import.meta.url)) },
         help: { type: "boolean", short: "h", default: false },
       },
-    }).values;
+    }).values
+  );
+}
+
+/** What a parser of arguments found, or a {@link UsageError}. */
+export function understand<T>(parse: () => T): T {
+  try {
+    return parse();
   } catch (error) {
     // What it says is made for the user, such as: Unknown option '--rusn'.
     if (error instanceof TypeError) throw new UsageError(error.message);
@@ -111,7 +118,7 @@ function parse(args: readonly string[]) {
   }
 }
 
-function wholeNumber(name: string, text: string): number {
+export function wholeNumber(name: string, text: string): number {
   if (/^[1-9][0-9]{0,3}$/.test(text)) return Number(text);
   throw new UsageError(`--${name} is "${text}", but must be a whole number from 1 to 9999`);
 }

@@ -8,12 +8,16 @@
  */
 
 const ANNOUNCE_EVERY_MS = 10_000;
+const MATCHES_MAX = 3;
 
 export class Announcer {
   #region;
   #updates = 0;
   #alerts = 0;
+  #errors = 0;
   #hasGap = false;
+  /** @type {string[]} */
+  #matches = [];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -22,10 +26,14 @@ export class Announcer {
     this.#region = region;
   }
 
-  /** @param {boolean} isAlert */
-  add(isAlert) {
+  /**
+   * @param {boolean} isAlert
+   * @param {boolean} [isError]
+   */
+  add(isAlert, isError = false) {
     this.#updates++;
     if (isAlert) this.#alerts++;
+    if (isError) this.#errors++;
     this.#schedule();
   }
 
@@ -34,19 +42,43 @@ export class Announcer {
     this.#schedule();
   }
 
+  /** @param {string} text What someone wants to hear word by word; of many only the newest. */
+  addMatch(text) {
+    this.#matches.push(text);
+    if (this.#matches.length > MATCHES_MAX) this.#matches.shift();
+    this.#schedule();
+  }
+
+  /** @param {string} text What cannot wait. */
+  say(text) {
+    this.#region.textContent = text;
+  }
+
   #schedule() {
     this.#timer ??= setTimeout(() => this.#announce(), ANNOUNCE_EVERY_MS);
   }
 
   #announce() {
-    const updates = `${this.#updates} ${this.#updates === 1 ? "update" : "updates"} received`;
-    const alerts = `${this.#alerts} ${this.#alerts === 1 ? "alert" : "alerts"}`;
     const sentences = [];
-    if (this.#updates > 0) sentences.push(this.#alerts === 0 ? `${updates}.` : `${updates}, ${alerts}.`);
+    if (this.#updates > 0) {
+      const parts = [`${count(this.#updates, "update")} received`];
+      if (this.#alerts > 0) parts.push(count(this.#alerts, "alert"));
+      if (this.#errors > 0) parts.push(count(this.#errors, "error"));
+      sentences.push(`${parts.join(", ")}.`);
+    }
     if (this.#hasGap) sentences.push("Updates are missing.");
-    this.#region.textContent = sentences.join(" ");
-    this.#updates = this.#alerts = 0;
+    this.say([...sentences, ...this.#matches].join(" "));
+    this.#updates = this.#alerts = this.#errors = 0;
     this.#hasGap = false;
+    this.#matches = [];
     this.#timer = undefined;
   }
+}
+
+/**
+ * @param {number} number
+ * @param {string} noun
+ */
+function count(number, noun) {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }

@@ -2,162 +2,351 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /**
- * Owns the list of updates: newest first, bounded, and still under the eyes of a reader who has scrolled down. Where
- * updates are missing, a row says so.
+ * Draws the part of the log that is in view, with a few dozen rows that are used again and again. It follows the
+ * newest row, or keeps the row under the reader's eyes where it is, whatever comes or goes above and below.
  *
  * @module
  */
 
-import { createGapRow, createRow } from "./row.js";
-
-/** @typedef {import("./update.js").Update} Update */
-
-/** @typedef {{ update: Update, isNew: boolean } | { gapReason: string }} Item What becomes a row. */
+import { Row } from "./row.js";
 
 /**
- * @typedef {object} FeedElements
- * @property {HTMLElement} header Covers the top of the list while the page is scrolled.
- * @property {HTMLElement} log The region around the list; it has a place on the page even while the list is empty.
- * @property {HTMLElement} list
- * @property {HTMLTemplateElement} rowTemplate
- * @property {HTMLTemplateElement} gapTemplate
- * @property {HTMLElement} total
- * @property {HTMLElement} note Says that older rows have left the page.
- * @property {HTMLButtonElement} jump Leads back to the newest row and counts those that the reader has not seen.
+ * @typedef {object} FeedHandlers
+ * @property {(seq: number, target: Element) => void} onClick
+ * @property {(rows: Iterable<Row>) => void} onDraw
+ * @property {() => void} onPlace What is in view, or whether it follows, has changed.
+ * @property {() => void} onTop The reader has come near the oldest row.
  */
 
-/** Rows on the page. More make every layout slower and nobody reads them. */
-const ROWS_MAX = 1_000;
-/** A bigger batch is a burst; lighting up every row of it would be noise and work. */
-const LIT_ROWS_MAX = 10;
+/** Rows beyond either edge, so that a scroll does not outrun them. */
+const SPARE_ROWS = 4;
+const TOP_ROWS = 10;
+/** A slow scroll away from the end must get past one row before a flush pulls it back. */
+const HOLD_MS = 400;
+/** Lighting up every row of a burst would be noise and work. */
+const LIT_ROWS_MAX = 3;
 
 export class Feed {
-  #elements;
-  /** @type {Item[]} Oldest first. */
-  #pending = [];
-  /** @type {Item | undefined} */
-  #newest;
-  #total = 0;
-  #gaps = 0;
-  #unseen = 0;
-  #scrollCarry = 0;
-
-  /** @param {FeedElements} elements */
-  constructor(elements) {
-    this.#elements = elements;
-    elements.jump.addEventListener("click", () => this.#jumpToNewest());
-    addEventListener("scroll", () => this.#noticeReturn(), { passive: true });
-  }
+  #scroller;
+  #list;
+  #template;
+  #ring;
+  #selection;
+  #on;
+  /** @type {Map<number, Row>} Those in the page, by seq. */
+  #rows = new Map();
+  /** @type {Row[]} */
+  #spare = [];
+  #height = 24;
+  #viewHeight = 0;
+  /** Where the list is as far as this class knows; anything else was the reader. */
+  #top = 0;
+  /** @type {"" | "scroll" | "wish"} Why it does not follow. */
+  #pause = "";
+  #holdUntil = 0;
+  /** The row at the upper edge while not following, and how many of its pixels are above it. */
+  #anchor = { seq: 0, offset: 0 };
+  /** @type {number | undefined} */
+  #active;
+  /** @type {number | undefined} */
+  #selected;
+  #seenSeq = -Infinity;
+  #drawnEnd = Infinity;
+  /** @type {number | undefined} */
+  #floor;
+  #calm = matchMedia("(prefers-reduced-motion: reduce)");
 
   /**
-   * @param {Update} update
-   * @param {boolean} isNew Whether it happened just now; then its row lights up for a moment.
+   * @param {{scroller: HTMLElement, list: HTMLElement, template: HTMLTemplateElement}} elements
+   * @param {{ring: import("./ring.js").Ring, selection: import("./selection.js").Selection}} log
+   * @param {FeedHandlers} handlers
    */
-  add(update, isNew) {
-    this.#total++;
-    this.#push({ update, isNew });
+  constructor({ scroller, list, template }, { ring, selection }, handlers) {
+    this.#scroller = scroller;
+    this.#list = list;
+    this.#template = template;
+    this.#ring = ring;
+    this.#selection = selection;
+    this.#on = handlers;
+    scroller.addEventListener("scroll", () => this.#onScroll(), { passive: true });
+    list.addEventListener("focusin", ({ target }) => this.#active = this.#rowOf(target)?.seq ?? this.#active);
+    list.addEventListener("click", ({ target }) => {
+      const row = this.#rowOf(target);
+      // Who selects text does not want to open anything.
+      if (row === undefined || getSelection()?.type === "Range") return;
+      this.#active = row.seq;
+      handlers.onClick(row.seq, /** @type {Element} */ (target));
+    });
+    new ResizeObserver(() => this.measure()).observe(scroller);
+  }
+
+  get isFollowing() {
+    return this.#pause === "";
+  }
+
+  /** Whether the oldest row is in view. */
+  get isAtTop() {
+    return this.#floor === undefined && this.#top < this.#height;
+  }
+
+  /** The row that the keyboard is at. */
+  get active() {
+    return this.#active !== undefined && this.#ring.at(this.#active) !== undefined ? this.#active : undefined;
+  }
+
+  /** The newest row in view. */
+  get newestInView() {
+    return this.#size === 0 ? undefined : this.#seqAt(Math.max(0, this.#lastInView()));
+  }
+
+  get rowsPerScreen() {
+    return Math.max(1, Math.floor(this.#viewHeight / this.#height) - 1);
+  }
+
+  /** How many rows came that the reader has not had in view. */
+  get unseen() {
+    if (this.isFollowing || this.#size === 0) return 0;
+    const index = this.#indexOf(this.#seenSeq);
+    return this.#size - index - (this.#seqAt(index) <= this.#seenSeq ? 1 : 0);
+  }
+
+  /** To be called when the height of rows may have changed. */
+  measure() {
+    this.#height = Math.round(parseFloat(getComputedStyle(this.#list).lineHeight)) || 24;
+    this.#list.style.setProperty("--row-height", `${this.#height}px`);
+    this.#viewHeight = this.#scroller.clientHeight;
+    for (const row of this.#rows.values()) row.index = NaN;
+    this.draw();
+  }
+
+  draw() {
+    if (document.hidden || this.#viewHeight === 0) return;
+    const size = this.#size;
+    this.#list.style.height = `${size * this.#height}px`;
+    this.#list.setAttribute("aria-rowcount", `${size}`);
+    if (!this.isFollowing) {
+      this.#scrollTo(this.#indexOf(this.#anchor.seq) * this.#height + this.#anchor.offset);
+    } else if (performance.now() >= this.#holdUntil) this.#scrollTo(Infinity);
+    this.#drawWindow();
+  }
+
+  /** @param {"scroll" | "wish"} cause After a scroll, another one to the end lets it follow again. */
+  pause(cause) {
+    if (this.isFollowing) this.#noteAnchor();
+    this.#pause = cause;
+    this.#on.onPlace();
+  }
+
+  follow() {
+    this.#pause = "";
+    this.#holdUntil = 0;
+    this.draw();
+    this.#on.onPlace();
+  }
+
+  /** Shows the next screen of what the reader has not seen. */
+  step() {
+    this.#scrollTo((this.#indexOf(this.#seenSeq) + 1) * this.#height);
+    this.#noteAnchor();
+    this.draw();
+    this.#on.onPlace();
+  }
+
+  /** @param {number} rows Down if positive, from the row that the keyboard is at. */
+  move(rows) {
+    if (this.#size === 0) return undefined;
+    const { active } = this;
+    // The first key brings the keyboard to what is in view, without leaving a row out.
+    const index = active === undefined
+      ? this.#lastInView() + Math.min(rows, 0)
+      : this.#indexOf(active) + rows;
+    return this.moveTo(this.#seqAt(Math.max(0, Math.min(this.#size - 1, index))));
   }
 
   /**
-   * Updates are missing after what has been added so far.
+   * Brings a row into view, and the focus to it.
    *
-   * @param {string} reason
+   * @param {number} seq
+   * @param {boolean} [isCentered]
    */
-  addGap(reason) {
-    // A stream that breaks off again before any update meets the same gap again.
-    if (this.#newest !== undefined && "gapReason" in this.#newest) return;
-    this.#gaps++;
-    this.#push({ gapReason: reason });
-  }
-
-  /** @param {Item} item */
-  #push(item) {
-    this.#newest = item;
-    this.#pending.push(item);
-    // Rows that would leave the page in the same flush are never made. Cutting rarely keeps this cheap.
-    if (this.#pending.length > 2 * ROWS_MAX) this.#pending = this.#pending.slice(-ROWS_MAX);
-  }
-
-  flush() {
-    const batch = this.#pending.slice(-ROWS_MAX);
-    if (batch.length === 0) return;
-    this.#pending = [];
-
-    const { list, total, note } = this.#elements;
-    const isReading = this.#isReading();
-    const anchor = isReading ? list.firstElementChild : null;
-    const anchorTop = anchor?.getBoundingClientRect().top ?? 0;
-
-    list.prepend(this.#createRows(batch));
-    this.#dropOldRows();
-    total.textContent = String(this.#total);
-    note.hidden = this.#total + this.#gaps <= ROWS_MAX;
-
-    if (anchor?.isConnected) {
-      this.#moveBy(anchor.getBoundingClientRect().top - anchorTop);
+  moveTo(seq, isCentered = false) {
+    const index = this.#indexOf(seq);
+    const top = index * this.#height;
+    const end = top + this.#height - this.#viewHeight;
+    if (this.isFollowing && index < this.#size - 1) this.pause("scroll");
+    this.#active = seq;
+    if (!this.isFollowing) {
+      if (isCentered) this.#scrollTo((top + end) / 2);
+      else if (this.#top > top) this.#scrollTo(top);
+      else if (this.#top < end) this.#scrollTo(end);
+      this.#noteAnchor();
     }
-    if (isReading) this.#showUnseen(this.#unseen + batch.filter((item) => "update" in item).length);
+    this.draw();
+    this.#rows.get(seq)?.node.focus({ preventScroll: true });
+    if (this.isAtTop) this.#on.onTop();
+    this.#on.onPlace();
+    return seq;
   }
 
-  /** @param {Item[]} batch */
-  #createRows(batch) {
-    const rows = document.createDocumentFragment();
-    for (const item of batch) rows.prepend(this.#createRow(item, batch.length <= LIT_ROWS_MAX));
-    return rows;
+  /** @param {number | undefined} seq The row whose details are shown. */
+  select(seq) {
+    this.#selected = seq;
+    for (const row of this.#rows.values()) this.#mark(row);
+  }
+
+  /** @param {number | undefined} seq The first row that is shown; undefined for all. */
+  clearBefore(seq) {
+    this.#floor = seq;
+    this.draw();
+  }
+
+  focus() {
+    const row = this.#rows.get(this.active ?? NaN)?.node ?? this.#list.querySelector("[tabindex='0']");
+    (row instanceof HTMLElement ? row : this.#scroller).focus({ preventScroll: true });
+  }
+
+  get #base() {
+    return this.#floor === undefined
+      ? 0
+      : Math.max(0, this.#selection.indexOf(this.#floor, { nearest: true }));
+  }
+
+  get #size() {
+    return Math.max(0, this.#selection.size - this.#base);
+  }
+
+  /** @param {number} index */
+  #seqAt(index) {
+    return this.#selection.seqAt(this.#base + index) ?? NaN;
+  }
+
+  /** The place of a row, or of the one nearest to it. @param {number} seq */
+  #indexOf(seq) {
+    const kept = Math.max(this.#ring.first, Math.min(this.#ring.end - 1, seq));
+    const index = this.#selection.indexOf(kept, { nearest: true }) - this.#base;
+    return Math.max(0, Math.min(this.#size - 1, index));
+  }
+
+  #lastInView() {
+    return Math.min(this.#size, Math.floor((this.#top + this.#viewHeight) / this.#height)) - 1;
+  }
+
+  /** @param {number} top */
+  #scrollTo(top) {
+    const wanted = Math.max(0, Math.min(this.#size * this.#height - this.#viewHeight, top));
+    if (Math.abs(this.#top - wanted) <= 0.5) return;
+    this.#scroller.scrollTop = wanted;
+    this.#top = this.#scroller.scrollTop;
+  }
+
+  #noteAnchor() {
+    if (this.#size === 0) return;
+    const index = Math.min(Math.floor(this.#top / this.#height), this.#size - 1);
+    this.#anchor = { seq: this.#seqAt(index), offset: this.#top - index * this.#height };
+  }
+
+  #onScroll() {
+    const { scrollTop: top, clientHeight } = this.#scroller;
+    // A feed that has become higher scrolls without its reader.
+    if (clientHeight !== this.#viewHeight) return this.measure();
+    if (Math.abs(top - this.#top) < 1) return;
+    const isUp = top < this.#top;
+    const rest = this.#size * this.#height - this.#viewHeight - top;
+    this.#top = top;
+    if (!this.isFollowing) this.#noteAnchor();
+    if (this.isFollowing && isUp) {
+      this.#holdUntil = performance.now() + HOLD_MS;
+      if (rest > this.#height) this.pause("scroll");
+    } else if (this.#pause === "scroll" && !isUp && rest < 2) return this.follow();
+    this.#drawWindow();
+    if (isUp && top < TOP_ROWS * this.#height) this.#on.onTop();
+    this.#on.onPlace();
+  }
+
+  #drawWindow() {
+    const from = Math.max(0, Math.floor(this.#top / this.#height) - SPARE_ROWS);
+    const to = Math.min(this.#size, Math.ceil((this.#top + this.#viewHeight) / this.#height) + SPARE_ROWS);
+    const seqs = Array.from({ length: Math.max(0, to - from) }, (_, i) => this.#seqAt(from + i));
+    const focused = this.#rowOf(document.activeElement);
+    this.#recycle(new Set(seqs), focused);
+
+    // A row with the focus stays in the page, wherever it is: the focus belongs to the update, not to the element.
+    const isAbove = focused !== undefined && focused.seq < (seqs[0] ?? 0);
+    let place = isAbove ? focused.node.nextSibling : this.#list.firstChild;
+    for (const [i, seq] of seqs.entries()) {
+      const row = this.#rows.get(seq) ?? this.#make(seq);
+      if (row === undefined) continue;
+      if (row.node === place) place = place.nextSibling;
+      else this.#list.insertBefore(row.node, place);
+      this.#put(row, from + i);
+    }
+    if (focused !== undefined && this.#rows.has(focused.seq)) this.#put(focused, this.#indexOf(focused.seq));
+    for (const row of this.#spare) row.node.remove();
+
+    const tabStop = this.#rows.has(this.active ?? NaN) ? this.active : seqs.at(-1);
+    for (const row of this.#rows.values()) row.node.tabIndex = row.seq === tabStop ? 0 : -1;
+    this.#seenSeq = Math.max(this.#seenSeq, this.newestInView ?? -Infinity);
+    this.#light(seqs.filter((seq) => seq >= this.#drawnEnd));
+    this.#drawnEnd = this.#ring.end;
+    this.#on.onDraw(this.#rows.values());
   }
 
   /**
-   * @param {Item} item
-   * @param {boolean} mayLight
+   * @param {Set<number>} wanted
+   * @param {Row | undefined} focused
    */
-  #createRow(item, mayLight) {
-    const { rowTemplate, gapTemplate } = this.#elements;
-    if ("gapReason" in item) return createGapRow(gapTemplate, item.gapReason);
-    const row = createRow(rowTemplate, item.update);
-    row.classList.toggle("is-new", item.isNew && mayLight);
+  #recycle(wanted, focused) {
+    for (const [seq, row] of this.#rows) {
+      if (wanted.has(seq) || (row === focused && this.#selection.indexOf(seq) >= this.#base)) continue;
+      // Its update is gone; the focus must not pass on to whatever the element shows next.
+      if (row === focused) this.#scroller.focus({ preventScroll: true });
+      this.#rows.delete(seq);
+      this.#spare.push(row);
+    }
+  }
+
+  /** @param {number} seq */
+  #make(seq) {
+    const entry = this.#ring.at(seq);
+    if (entry === undefined) return undefined;
+    // The first one, so that rows which are all exchanged keep their order and need not be moved.
+    const row = this.#spare.shift() ?? new Row(this.#template);
+    row.fill(entry);
+    this.#rows.set(seq, row);
+    this.#mark(row);
     return row;
   }
 
-  #dropOldRows() {
-    const { list } = this.#elements;
-    while (list.childElementCount > ROWS_MAX) list.lastElementChild?.remove();
-  }
-
-  /** The reader has scrolled when the top of the list is hidden under the header. */
-  #isReading() {
-    const { header, log } = this.#elements;
-    return log.getBoundingClientRect().top < header.getBoundingClientRect().bottom;
-  }
-
   /**
-   * The browser scrolls by whole pixels, rows have fractions: without the carry the page creeps under the reader.
-   *
-   * @param {number} distance
+   * @param {Row} row
+   * @param {number} index
    */
-  #moveBy(distance) {
-    const exact = distance + this.#scrollCarry;
-    const whole = Math.round(exact);
-    this.#scrollCarry = exact - whole;
-    scrollBy({ top: whole, behavior: "instant" });
+  #put(row, index) {
+    if (row.index === index) return;
+    row.index = index;
+    row.node.setAttribute("aria-rowindex", `${index + 1}`);
+    row.node.style.translate = `0 ${index * this.#height}px`;
   }
 
-  #noticeReturn() {
-    if (this.#unseen > 0 && !this.#isReading()) this.#showUnseen(0);
+  /** @param {Row} row */
+  #mark(row) {
+    if (row.seq === this.#selected) row.node.setAttribute("aria-selected", "true");
+    else row.node.removeAttribute("aria-selected");
   }
 
-  /** @param {number} count */
-  #showUnseen(count) {
-    const { jump } = this.#elements;
-    this.#unseen = count;
-    jump.hidden = count === 0;
-    const label = jump.querySelector("[data-unseen]");
-    if (label !== null) label.textContent = String(count);
+  /** @param {number[]} seqs */
+  #light(seqs) {
+    if (seqs.length > LIT_ROWS_MAX || this.#calm.matches) return;
+    for (const seq of seqs) {
+      if (!this.#ring.at(seq)?.isLive) continue;
+      this.#rows.get(seq)?.node.animate({ opacity: [1, 0] }, { duration: 1_200, pseudoElement: "::before" });
+    }
   }
 
-  #jumpToNewest() {
-    scrollTo({ top: 0, behavior: "instant" });
-    this.#showUnseen(0);
-    // The button is gone; the list is where its user wanted to be.
-    this.#elements.log.focus({ preventScroll: true });
+  /** @param {EventTarget | null} target */
+  #rowOf(target) {
+    const node = target instanceof Element ? target.closest("[role=row]") : null;
+    for (const row of this.#rows.values()) if (row.node === node) return row;
+    return undefined;
   }
 }

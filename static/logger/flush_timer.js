@@ -7,11 +7,12 @@
  * @module
  */
 
-const FLUSH_EVERY_MS = 100;
 /** A hidden tab gets no animation frames; a timer draws instead, so that its state and memory stay current. */
 const FRAME_MS_MAX = 250;
 
 export class FlushTimer {
+  /** Between two drawings. */
+  everyMs = 100;
   #flush;
   #isRequested = false;
   #flushedAt = -Infinity;
@@ -24,7 +25,7 @@ export class FlushTimer {
   request() {
     if (this.#isRequested) return;
     this.#isRequested = true;
-    const waitMs = Math.max(0, this.#flushedAt + FLUSH_EVERY_MS - performance.now());
+    const waitMs = Math.max(0, this.#flushedAt + this.everyMs - performance.now());
     setTimeout(() => this.#awaitFrame(), waitMs);
   }
 

@@ -20,6 +20,7 @@ import { readSignal } from "./signal.js";
 
 /** @typedef {import("./event_stream.js").StreamEvent} StreamEvent */
 /** @typedef {import("./open_stream.js").StreamRequest} StreamRequest */
+/** @typedef {import("./signal.js").Signal} Signal */
 
 /**
  * @typedef {object} Wait Why there is no connection, and when the next attempt starts.
@@ -32,16 +33,17 @@ import { readSignal } from "./signal.js";
  * @typedef {object} LastingStreamHandlers
  * @property {(event: StreamEvent) => void} onEvent
  * @property {(reason: string) => void} onGap The server could not go on where the stream had ended.
+ * @property {(signal: Signal) => void} [onSignal] What else the server says about the stream.
  * @property {() => void} onConnecting
  * @property {(since: number) => void} onOpen In ms of the epoch.
  * @property {(wait: Wait) => void} onWait May close the stream, where to try again is no use.
  */
 
-/** The server sends a comment or a heartbeat at least every 15 s; two missed ones and some slack mean a dead connection. */
-const SILENCE_MS_MAX = 40_000;
+/** The server sends a heartbeat every 10 s; three missed ones mean a dead connection. */
+const SILENCE_MS_MAX = 30_000;
 const WATCH_EVERY_MS = 5_000;
 /** A computer that wakes up gives its connection one heartbeat's time before it counts as dead. */
-const WAKE_GRACE_MS = 16_000;
+const WAKE_GRACE_MS = 11_000;
 /** A connection that lasted this long was a good one: the back-off starts anew. */
 const STABLE_MS = 10_000;
 
@@ -70,7 +72,7 @@ export class LastingStream {
   constructor(handlers) {
     this.#handlers = handlers;
     addEventListener("online", () => this.retryNow());
-    // A dead connection would take the watchdog 40 s to notice.
+    // A dead connection would take the watchdog 30 s to notice.
     addEventListener("offline", () => {
       if (this.#current !== undefined) this.#retryLater("offline", 0);
     });
@@ -101,6 +103,15 @@ export class LastingStream {
   close() {
     this.#disconnect();
     this.#request = undefined;
+  }
+
+  /**
+   * Where to go on when the stream breaks off before it has brought an id of its own.
+   *
+   * @param {string} id
+   */
+  goOnAfter(id) {
+    this.#lastEventId ||= id;
   }
 
   /** Ends the wait for the next attempt, if there is one. */
@@ -168,8 +179,8 @@ export class LastingStream {
   #deliver(event) {
     const signal = readSignal(event);
     if (signal !== undefined) {
-      // The others are signs of life, and have done their work by coming.
       if (signal.type === "gap") this.#handlers.onGap(signal.reason);
+      else this.#handlers.onSignal?.(signal);
       return;
     }
     if (event.id === "" || this.#seenIds.add(event.id)) this.#handlers.onEvent(event);

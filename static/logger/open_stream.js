@@ -72,7 +72,7 @@ async function ask({ url, token = "", lastEventId }, signal) {
  * @param {string} statusText
  * @param {string} type
  */
-function describe({ status, detail }, statusText, type) {
+export function describe({ status, detail }, statusText, type) {
   if (status === 200) return `The address of the stream answers with ${type}, which is no event stream.`;
   const answer = `The server answers ${status} ${statusText}`.trim();
   return detail === "" ? `${answer}.` : `${answer}: ${detail}`;

@@ -12,6 +12,11 @@ export class SeenIds {
   /** @type {Set<string>} A Set iterates in the order of insertion, so its first value is the oldest. */
   #ids = new Set();
 
+  /** @param {string} id */
+  has(id) {
+    return this.#ids.has(id);
+  }
+
   /**
    * @param {string} id
    * @returns {boolean} Whether the id is new.

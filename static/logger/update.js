@@ -25,10 +25,10 @@ const UUID_V7 = /^(?:urn:uuid:)?([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][
 /**
  * @param {StreamEvent} event
  * @param {number} receivedAt Stands in for the time of an update whose id does not tell it.
+ * @param {Record<string, unknown>} [body] Its data, when that is parsed already.
  * @returns {Update}
  */
-export function toUpdate(event, receivedAt) {
-  const body = parseObject(event.data);
+export function toUpdate(event, receivedAt, body = parseObject(event.data)) {
   return {
     id: event.id,
     type: event.type,

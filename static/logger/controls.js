@@ -1,0 +1,451 @@
+// @ts-check
+/// <reference lib="dom" />
+/**
+ * All that a reader can do with the page: filter, highlight, look into a row, go back in time, mark, clear.
+ *
+ * @module
+ */
+
+import { noteEntry, toEntry } from "./entry.js";
+import { paintHighlight } from "./highlight.js";
+import { write } from "./preference.js";
+import { Keyboard } from "./keyboard.js";
+import { parseQuery, withoutTerm, withTerm } from "./query.js";
+import { Toasts } from "./toasts.js";
+import { readUrl, UrlWriter } from "./url_state.js";
+
+/** @typedef {import("./entry.js").Entry} Entry */
+/** @typedef {import("./logger.js").Term} Term */
+/** @typedef {{from?: number, to?: number}} Range In ms of the epoch. */
+
+const CONTEXT_OF_LINK = 200;
+const TIME = "time";
+
+export class Controls {
+  toasts;
+  #log;
+  #page;
+  #alerts;
+  #field = find("[data-query]", HTMLInputElement);
+  #highlightField = find("[data-highlight]", HTMLInputElement);
+  #problem = find("[data-query-problem]", HTMLElement);
+  #keyboard;
+  #url;
+  #query = parseQuery("", Date.now());
+  /** @type {Iterable<import("./row.js").Row>} */
+  #rows = [];
+  /** @type {number | undefined} */
+  #selected;
+  /** @type {import("./drawer.js").Drawer | undefined} */
+  #drawer;
+  #isLoading = false;
+  #marks = 0;
+  /** @type {Record<string, (button: HTMLElement) => unknown>} */
+  #actions = {
+    pause: () => this.#togglePause(),
+    alerts: () => this.#alerts.openPanel(),
+    export: (button) => this.#openExport(button),
+    density: () => this.#showDensity(!isDense()),
+    help: () => this.#openHelp(),
+    follow: () => this.#goNewest(),
+    step: () => this.#log.feed.step(),
+    older: () => this.loadOlder(),
+    retry: () => this.#log.source.retryNow(),
+    "clear-filters": () => this.#clearFilters(),
+    announce: (button) => {
+      this.#log.isReadAloud = !this.#log.isReadAloud;
+      button.setAttribute("aria-pressed", `${this.#log.isReadAloud}`);
+    },
+  };
+
+  /**
+   * @param {import("./logger.js").Log} log
+   * @param {import("./logger.js").LoggerPage} page
+   * @param {import("./alerts.js").Alerts} alerts
+   */
+  constructor(log, page, alerts) {
+    this.#log = log;
+    this.#page = page;
+    this.#alerts = alerts;
+    this.toasts = new Toasts(find("[data-toasts]", HTMLElement), find("[data-toast]", HTMLTemplateElement));
+    this.#keyboard = this.#createKeyboard();
+    const opened = readUrl(new URL(location.href));
+    const { filter, ring } = log;
+    this.#url = new UrlWriter(() => ({
+      query: filter.text,
+      highlight: this.#highlightField.value,
+      range: filter.range,
+      selected: this.#selected === undefined ? "" : ring.at(this.#selected)?.id ?? "",
+    }));
+
+    // What was typed before the controls were there counts, too.
+    this.#field.value ||= opened.query;
+    this.#highlightField.value ||= opened.highlight;
+    this.#field.addEventListener("input", () => this.#setQuery(this.#field.value));
+    this.#highlightField.addEventListener("input", () => this.#setHighlight());
+    log.onDraw = (rows) => {
+      this.#rows = rows;
+      paintHighlight(rows, this.#highlightField.value);
+    };
+    document.addEventListener("click", (event) => this.#onClick(event));
+    find("[data-rows]", HTMLElement).addEventListener("keydown", (event) => this.#onRowKey(event));
+    addEventListener("hashchange", () => this.#openLink(readUrl(new URL(location.href)).permalink));
+
+    filter.range = opened.range;
+    this.#setQuery(this.#field.value);
+    const link = opened.permalink || opened.selected;
+    log.onLive = () => {
+      log.onLive = () => {};
+      if (link !== "") this.#openLink(link);
+    };
+    if (log.isLive) log.onLive();
+  }
+
+  /** @param {Event} event One that came before the controls did. */
+  take(event) {
+    if (event instanceof KeyboardEvent) this.#keyboard.take(event);
+    else if (event.type === "click") this.#onClick(event);
+  }
+
+  /**
+   * A row was clicked, or a value in it.
+   *
+   * @param {number} seq
+   * @param {Element} target
+   */
+  async open(seq, target) {
+    const part = target.closest("[data-field]");
+    const entry = this.#log.ring.at(seq);
+    // A finger aims at the row.
+    if (
+      entry?.row !== "update" || !(part instanceof HTMLElement) || matchMedia("(pointer: coarse)").matches
+    ) {
+      return this.select(seq);
+    }
+    const { showValueMenu } = await import("./value_menu.js");
+    const field = part.dataset.field ?? "";
+    showValueMenu(
+      part,
+      { field, value: { k: entry.kind, site: entry.site, sid: entry.sid }[field] ?? "" },
+      this.#page,
+    );
+  }
+
+  /** @param {number | undefined} seq */
+  async select(seq) {
+    const { feed, ring } = this.#log;
+    const entry = seq === undefined ? undefined : ring.at(seq);
+    if (entry?.row !== "update") {
+      if (this.#selected === undefined) return;
+      this.#selected = undefined;
+      feed.select(undefined);
+      this.#drawer?.close();
+      feed.focus();
+      return this.#url.request();
+    }
+    this.#selected = entry.seq;
+    if (feed.isFollowing) feed.pause("scroll");
+    feed.select(entry.seq);
+    feed.moveTo(entry.seq);
+    this.#url.request();
+    if (this.#drawer === undefined) {
+      const { Drawer } = await import("./drawer.js");
+      this.#drawer ??= new Drawer(this.#page);
+    }
+    if (this.#selected === entry.seq) this.#drawer.show(entry);
+  }
+
+  /**
+   * @param {Term | undefined} old
+   * @param {Term | undefined} next
+   */
+  replaceTerm(old, next) {
+    if (old?.field === TIME) return this.setRange({});
+    const rest = old === undefined ? this.#field.value : withoutTerm(this.#field.value, old);
+    this.#writeQuery(next === undefined ? rest : withTerm(rest, next));
+  }
+
+  /** @param {string} text */
+  writeHighlight(text) {
+    this.#highlightField.value = text;
+    this.#setHighlight();
+  }
+
+  /** @param {Range} range */
+  setRange(range) {
+    this.#log.filter.range = range;
+    this.#applyFilter();
+  }
+
+  /** @param {number} seq */
+  showInContext(seq) {
+    this.#clearFilters();
+    this.#log.feed.pause("wish");
+    this.#log.feed.moveTo(seq, true);
+  }
+
+  async loadOlder() {
+    const { hasOlder, isLive, source } = this.#log;
+    if (!hasOlder || !isLive || this.#isLoading) return;
+    this.#isLoading = true;
+    const label = find("[data-older-label]", HTMLElement);
+    label.textContent = "Loading…";
+    try {
+      const { events, hasMore } = await source.older();
+      this.#prepend(events, hasMore ? [] : ["The history that is kept begins here."], []);
+      if (!hasMore) this.#log.hasOlder = false;
+    } catch (error) {
+      this.toasts.show(`Older updates cannot be loaded. ${error instanceof Error ? error.message : ""}`);
+    } finally {
+      this.#isLoading = false;
+      label.textContent = "Older updates";
+      this.#log.requestFlush();
+    }
+  }
+
+  /**
+   * @param {import("./event_stream.js").StreamEvent[]} events Oldest first.
+   * @param {string[]} before Notes.
+   * @param {string[]} after
+   */
+  #prepend(events, before, after) {
+    const { ring, selection, feed } = this.#log;
+    const updates = events.map((event) => toEntry(event, { arrived: Date.now(), isLive: false }));
+    const note = (/** @type {Entry | undefined} */ beside) => (/** @type {string} */ text) =>
+      noteEntry("notice", text, beside?.time ?? Date.now());
+    const entries = [
+      ...before.map(note(updates[0] ?? ring.at(ring.first))),
+      ...updates,
+      ...after.map(note(updates.at(-1))),
+    ];
+    // What does not fit would be the first to go.
+    if (ring.unshift(entries) < entries.length) this.#log.hasOlder = false;
+    selection.update();
+    feed.draw();
+    this.#log.showFigures();
+  }
+
+  /** @param {string} id Of an update that the address names; "" for none. */
+  async #openLink(id) {
+    if (id === "") return;
+    const { ring, source, selection, feed } = this.#log;
+    if (ring.find(id) === undefined) {
+      try {
+        const { events } = await source.until(id, CONTEXT_OF_LINK);
+        if (events.length > 0) this.#prepend(events, [], ["Updates between these are not loaded."]);
+      } catch {
+        // Whatever the reason, what is left to say is the same.
+      }
+    }
+    selection.update();
+    const entry = ring.find(id);
+    if (entry === undefined) return this.toasts.show("The update of this address is not kept any more.");
+    if (selection.indexOf(entry.seq) === -1) this.#clearFilters();
+    feed.pause("wish");
+    feed.moveTo(entry.seq, true);
+    await this.select(entry.seq);
+  }
+
+  /** @param {string} text */
+  #writeQuery(text) {
+    this.#field.value = text;
+    this.#setQuery(text);
+  }
+
+  /** @param {string} text */
+  #setQuery(text) {
+    const query = parseQuery(text, Date.now());
+    this.#problem.hidden = query.problem === "";
+    this.#problem.textContent = query.problem;
+    this.#field.setAttribute("aria-invalid", `${query.problem !== ""}`);
+    this.#log.filter.text = text;
+    // Half of a regular expression is none; until it is whole, the filter before it stays.
+    if (query.problem === "") this.#query = query;
+    this.#applyFilter();
+  }
+
+  #applyFilter() {
+    const { filter, selection } = this.#log;
+    const { from, to } = filter.range;
+    const query = this.#query;
+    const hasRange = from !== undefined || to !== undefined;
+    const clock = (/** @type {number | undefined} */ time) =>
+      time === undefined ? "" : new Date(time).toTimeString().slice(0, 8);
+    const time = { field: TIME, value: `${clock(from)}–${clock(to)}`, isExcluded: false };
+    filter.isOn = hasRange || !query.isEmpty;
+    filter.terms = hasRange ? [time, ...query.facets] : query.facets;
+    filter.matches = query.matches;
+    selection.setFilter({ query, ...filter.range });
+    this.#log.showFigures();
+    this.#log.requestFlush();
+    this.#url.request();
+  }
+
+  #clearFilters() {
+    this.#log.filter.range = {};
+    this.#writeQuery("");
+    this.#log.selection.update();
+  }
+
+  #setHighlight() {
+    paintHighlight(this.#rows, this.#highlightField.value);
+    this.#log.feed.draw();
+    this.#url.request();
+  }
+
+  /** @param {Event} event */
+  #onClick({ target }) {
+    const button = target instanceof Element ? target.closest("[data-action]") : null;
+    if (button instanceof HTMLElement) this.#actions[button.dataset.action ?? ""]?.(button);
+  }
+
+  #togglePause() {
+    const { feed } = this.#log;
+    if (feed.isFollowing) feed.pause("wish");
+    else feed.follow();
+  }
+
+  #goNewest() {
+    this.#log.feed.follow();
+    return this.#log.feed.move(Infinity);
+  }
+
+  /** @param {1 | -1} direction */
+  #moveToError(direction) {
+    const { feed, ring, selection } = this.#log;
+    const start = feed.active ?? feed.newestInView;
+    if (start === undefined) return undefined;
+    for (
+      let i = selection.indexOf(start, { nearest: true }) + direction;
+      i >= 0 && i < selection.size;
+      i += direction
+    ) {
+      const entry = ring.at(selection.seqAt(i) ?? NaN);
+      if (entry?.level === "error") return feed.moveTo(entry.seq, true);
+    }
+    return undefined;
+  }
+
+  #clear() {
+    const { feed, selection } = this.#log;
+    const { seq } = this.#log.note("mark", "Cleared");
+    selection.update();
+    feed.clearBefore(seq);
+    feed.follow();
+    this.toasts.show("Cleared. What was before is kept.", {
+      label: "Undo",
+      run: () => feed.clearBefore(undefined),
+    });
+  }
+
+  /** @param {boolean} isDense */
+  #showDensity(isDense) {
+    document.documentElement.dataset.density = isDense ? "dense" : "roomy";
+    find("[data-action=density]", HTMLElement).setAttribute("aria-pressed", `${isDense}`);
+    this.#log.feed.measure();
+    write("logger.density", isDense ? "dense" : "roomy");
+  }
+
+  /** @param {HTMLElement} button */
+  async #openExport(button) {
+    const { openExport } = await import("./export_menu.js");
+    openExport(button, this.#page);
+  }
+
+  async #openHelp() {
+    const { openHelp } = await import("./help_dialog.js");
+    const keyboard = this.#keyboard;
+    openHelp(this.#page, keyboard.list, { areOn: keyboard.areOn, setOn: (areOn) => keyboard.setOn(areOn) });
+  }
+
+  #search() {
+    this.#field.focus();
+    this.#field.select();
+  }
+
+  /** Leads from where one is back to the rows. */
+  #escape() {
+    const { activeElement } = document;
+    if (activeElement === this.#field || activeElement === this.#highlightField) {
+      const field = /** @type {HTMLInputElement} */ (activeElement);
+      if (field.value === "") return this.#log.feed.focus();
+      field.value = "";
+      return field.dispatchEvent(new Event("input"));
+    }
+    return this.#selected !== undefined && this.select(undefined);
+  }
+
+  /** The panel follows the keyboard. @param {number | undefined} seq */
+  #go(seq) {
+    if (seq !== undefined && this.#selected !== undefined) this.select(seq);
+  }
+
+  #openActive() {
+    const { active } = this.#log.feed;
+    return active !== undefined && this.select(active);
+  }
+
+  #createKeyboard() {
+    const { feed } = this.#log;
+    return new Keyboard([
+      { keys: ["/"], what: "Filter", run: () => this.#search() },
+      { keys: [" ", "f"], what: "Pause, or follow the newest", run: () => this.#togglePause() },
+      { keys: ["j"], what: "Next row", run: () => this.#go(feed.move(1)) },
+      { keys: ["k"], what: "Row before", run: () => this.#go(feed.move(-1)) },
+      { keys: ["Enter"], what: "Details of the row", run: () => this.#openActive() },
+      { keys: ["Escape"], what: "Close, or leave the field", run: () => this.#escape() },
+      { keys: ["e"], what: "Next error", run: () => this.#go(this.#moveToError(1)) },
+      { keys: ["E"], what: "Error before", run: () => this.#go(this.#moveToError(-1)) },
+      { keys: ["g"], what: "Oldest row", run: () => this.#go(feed.move(-Infinity)) },
+      { keys: ["G"], what: "Newest row, and follow", run: () => this.#go(this.#goNewest()) },
+      { keys: ["n"], what: "Next screen of new rows", run: () => feed.step() },
+      {
+        keys: ["m"],
+        what: "Mark this moment",
+        run: () => void this.#log.note("mark", `Mark ${++this.#marks}`),
+      },
+      { keys: ["c"], what: "Clear the view", run: () => this.#clear() },
+      { keys: ["d"], what: "Dense rows", run: () => this.#showDensity(!isDense()) },
+      { keys: ["?"], what: "This help", run: () => this.#openHelp() },
+    ], (event) => {
+      // Once for our own search, which knows the rows that are not drawn; twice for the browser's.
+      if (event.key !== "f" || document.activeElement === this.#field) return;
+      event.preventDefault();
+      this.#search();
+    });
+  }
+
+  /** Keys of a grid are no shortcuts and cannot be switched off. @param {KeyboardEvent} event */
+  #onRowKey(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const { feed } = this.#log;
+    const screen = feed.rowsPerScreen;
+    const rows = {
+      ArrowDown: 1,
+      ArrowUp: -1,
+      PageDown: screen,
+      PageUp: -screen,
+      Home: -Infinity,
+      End: Infinity,
+    }[event.key];
+    if (rows !== undefined) this.#go(feed.move(rows));
+    else if (event.key !== "Enter" || this.#openActive() === false) return;
+    event.preventDefault();
+  }
+}
+
+function isDense() {
+  return document.documentElement.dataset.density !== "roomy";
+}
+
+/**
+ * @template {Element} T
+ * @param {string} selector
+ * @param {new () => T} type
+ * @returns {T}
+ */
+function find(selector, type) {
+  const element = document.querySelector(selector);
+  if (element instanceof type) return element;
+  throw new TypeError(`The page has no ${type.name} that matches ${selector}.`);
+}

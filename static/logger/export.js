@@ -1,0 +1,62 @@
+// @ts-check
+/**
+ * Entries as files for other programs.
+ *
+ * @module
+ */
+
+import { parseObject } from "./json.js";
+
+/** @typedef {import("./entry.js").Entry} Entry */
+
+/** @type {(keyof Entry)[]} */
+const COLUMNS = ["time", "kind", "site", "sid", "n", "level", "message", "type", "id", "data"];
+
+/**
+ * One JSON object a line. Source: jsonlines.org.
+ *
+ * @param {Iterable<Entry>} entries
+ * @returns {string[]} Parts of the file.
+ */
+export function toJsonLines(entries) {
+  return Array.from(entries, ({ id, type, time, data, row, message }) => {
+    if (row !== "update") return `${JSON.stringify({ row, time: iso(time), message })}\n`;
+    return `${JSON.stringify({ id, type, time: iso(time), data: parsed(data) })}\n`;
+  });
+}
+
+/**
+ * Source: RFC 4180.
+ *
+ * @param {Iterable<Entry>} entries
+ * @returns {string[]} Parts of the file.
+ */
+export function toCsv(entries) {
+  const lines = Array.from(entries, (entry) => {
+    const cells = COLUMNS.map((column) => column === "time" ? iso(entry.time) : `${entry[column]}`);
+    return `${cells.map(cell).join(",")}\r\n`;
+  });
+  return [`${COLUMNS.join(",")}\r\n`, ...lines];
+}
+
+/**
+ * A cell that begins so would be a formula to a spreadsheet, and anybody may publish.
+ * Source: OWASP, "CSV Injection".
+ *
+ * @param {string} value
+ */
+function cell(value) {
+  const safe = /^[=+\-@\t\r]/.test(value) && !/^-?\d+(\.\d+)?$/.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+/** @param {string} data */
+function parsed(data) {
+  const body = parseObject(data);
+  return Object.keys(body).length > 0 ? body : data;
+}
+
+/** @param {number} time */
+function iso(time) {
+  return new Date(time).toISOString();
+}

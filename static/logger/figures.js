@@ -1,0 +1,69 @@
+// @ts-check
+/// <reference lib="dom" />
+/**
+ * The figures above the rows: counters, the picture of the last minutes, and the kinds as chips.
+ *
+ * @module
+ */
+
+import { Chips } from "./chips.js";
+import { showCounters } from "./counters_view.js";
+import { Stats } from "./stats.js";
+import { Timeline } from "./timeline.js";
+import { TimelineView } from "./timeline_view.js";
+
+const SHOW_EVERY_MS = 500;
+
+export class Figures {
+  #log;
+  #stats = new Stats();
+  #timeline = new Timeline();
+  #view;
+  #chips;
+
+  /** @param {import("./logger.js").Log} log */
+  constructor(log) {
+    this.#log = log;
+    const find = (/** @type {string} */ selector) => /** @type {any} */ (document.querySelector(selector));
+    const onRange = (/** @type {{from?: number, to?: number}} */ range) =>
+      log.use((controls) => controls.setRange(range));
+    this.#view = new TimelineView(find("[data-timeline] canvas"), find("[data-timeline-text]"), onRange);
+    this.#chips = new Chips(
+      find("[data-chips]"),
+      find("[data-chip]"),
+      (old, next) => log.use((controls) => controls.replaceTerm(old, next)),
+    );
+    find("[data-timeline-details]").addEventListener("toggle", async () => {
+      const { timelineTable } = await import("./timeline_table.js");
+      find("[data-timeline-table]").replaceChildren(
+        timelineTable(this.#timeline.snapshot(Date.now()), onRange),
+      );
+    });
+    for (const entry of log.ring) this.#stats.add(entry);
+    this.rebuild();
+    setInterval(() => this.#show(), SHOW_EVERY_MS);
+  }
+
+  /** @param {import("./entry.js").Entry[]} entries */
+  add(entries) {
+    for (const entry of entries) {
+      this.#stats.add(entry);
+      if (this.#log.filter.matches(entry)) this.#timeline.add(entry);
+    }
+  }
+
+  rebuild() {
+    this.#timeline.rebuild(this.#log.ring, this.#log.filter.matches);
+    this.#show();
+  }
+
+  #show() {
+    if (document.hidden) return;
+    const now = Date.now();
+    const { terms, range } = this.#log.filter;
+    const snapshot = this.#stats.snapshot(now);
+    showCounters(snapshot);
+    this.#view.show(this.#timeline.snapshot(now), range);
+    this.#chips.show(snapshot.kinds, terms);
+  }
+}

@@ -1,0 +1,118 @@
+// @ts-check
+/// <reference lib="dom" />
+/**
+ * Of all tabs of a browser that want the same stream, one holds the connection and tells the others. Who leads is who
+ * has the lock; a leader that is not heard of any more (phones freeze tabs) loses it.
+ *
+ * @module
+ */
+
+/**
+ * @typedef {object} LeaderHandlers
+ * @property {() => void} onLead
+ * @property {() => void} onFollow It leads no more.
+ * @property {(message: unknown) => void} onMessage From another tab; never trusted, for other pages of this origin may speak.
+ */
+
+/** The stream's own heartbeat comes every 10 s and is passed on, so that no throttled timer decides. */
+const BEAT_MS = 10_000;
+const SILENCE_MS_MAX = 2 * BEAT_MS + 5_000;
+
+/** Whether this browser can share a connection; without locks (plain HTTP in some) each tab has its own. */
+export const canShare = () => "locks" in navigator && "BroadcastChannel" in globalThis;
+
+export class Leader {
+  isLeader = false;
+  #name;
+  #handlers;
+  /** @type {BroadcastChannel | undefined} */
+  #channel;
+  /** @type {(() => void) | undefined} Gives the lock back. */
+  #release;
+  /** @type {AbortController | undefined} Ends the wait for it. */
+  #waiting;
+  #heardAt = 0;
+  #lookedAt = 0;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #timer;
+
+  /**
+   * @param {string} name Of what is shared.
+   * @param {LeaderHandlers} handlers
+   */
+  constructor(name, handlers) {
+    this.#name = name;
+    this.#handlers = handlers;
+  }
+
+  /** Joins the others: as the leader, if there is none. */
+  join() {
+    this.#channel = new BroadcastChannel(this.#name);
+    this.#channel.onmessage = ({ data }) => {
+      this.#heardAt = Date.now();
+      this.#handlers.onMessage(data);
+    };
+    this.#heardAt = this.#lookedAt = Date.now();
+    this.#timer = setInterval(() => this.#look(), BEAT_MS / 2);
+    this.#want({});
+  }
+
+  leave() {
+    clearInterval(this.#timer);
+    this.#waiting?.abort();
+    this.#release?.();
+    this.#channel?.close();
+    this.#channel = undefined;
+  }
+
+  /** @param {unknown} message To all others. */
+  tell(message) {
+    this.#channel?.postMessage(message);
+  }
+
+  /** @param {LockOptions} options */
+  async #want(options) {
+    this.#waiting?.abort();
+    const waiting = new AbortController();
+    this.#waiting = waiting;
+    try {
+      // A lock that is stolen cannot be waited for.
+      await navigator.locks.request(
+        this.#name,
+        options.steal ? options : { signal: waiting.signal },
+        () => this.#lead(),
+      );
+    } catch {
+      // It was stolen from here, or is not waited for any more.
+    }
+    const hasLed = this.isLeader;
+    this.isLeader = false;
+    if (hasLed) this.#handlers.onFollow();
+    if (hasLed && this.#channel !== undefined && this.#waiting === waiting) {
+      this.#heardAt = Date.now();
+      this.#want({});
+    }
+  }
+
+  /** @returns {Promise<void>} Settles when the lock is given back. */
+  #lead() {
+    const { promise, resolve } = /** @type {PromiseWithResolvers<void>} */ (Promise.withResolvers());
+    this.#release = resolve;
+    this.isLeader = true;
+    this.#handlers.onLead();
+    return promise;
+  }
+
+  #look() {
+    const now = Date.now();
+    // A tab that was frozen itself has heard nobody, and gives the leader the time of a beat.
+    if (now - this.#lookedAt > BEAT_MS) {
+      this.#heardAt = Math.max(this.#heardAt, now - SILENCE_MS_MAX + BEAT_MS);
+    }
+    this.#lookedAt = now;
+    if (!this.isLeader && now - this.#heardAt > SILENCE_MS_MAX) {
+      this.#heardAt = now;
+      this.#want({ steal: true });
+    }
+  }
+}

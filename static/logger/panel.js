@@ -1,0 +1,110 @@
+// @ts-check
+/// <reference lib="dom" />
+/**
+ * What the panels share: they find their elements, copy text and open menus.
+ *
+ * @module
+ */
+
+const MARGIN = 8;
+/** @type {HTMLElement | undefined} What the pointer went down on while its popover was open. */
+let closing;
+
+/**
+ * @template {Element} T
+ * @param {string} selector
+ * @param {new () => T} type
+ * @param {ParentNode} [root]
+ * @returns {T}
+ * @throws {TypeError} When there is none such.
+ */
+export function find(selector, type, root = document) {
+  const element = root.querySelector(selector);
+  if (element instanceof type) return element;
+  throw new TypeError(`The page has no ${type.name} that matches ${selector}.`);
+}
+
+/** The content of a template, anew. @param {string} selector */
+export function copyOf(selector) {
+  return document.importNode(find(selector, HTMLTemplateElement).content, true);
+}
+
+/**
+ * Copies text, also where a page has no clipboard because it came over plain HTTP, and says so.
+ *
+ * @param {string} text
+ * @param {import("./logger.js").LoggerPage} page
+ * @param {string} [done] What to say then.
+ */
+export async function copy(text, { toast }, done = "Copied.") {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    if (!copyBySelection(text)) done = "The browser does not let this page copy.";
+  }
+  toast(done);
+}
+
+/** @param {string} text */
+function copyBySelection(text) {
+  const { activeElement } = document;
+  const field = document.createElement("textarea");
+  field.value = text;
+  field.className = "visually-hidden";
+  document.body.append(field);
+  field.select();
+  const isCopied = document.execCommand("copy");
+  field.remove();
+  if (activeElement instanceof HTMLElement) activeElement.focus();
+  return isCopied;
+}
+
+/**
+ * Opens a popover; the second click on its button closes it.
+ *
+ * @param {HTMLElement} popover
+ * @param {HTMLElement} anchor
+ * @returns {boolean} Whether it is open.
+ */
+export function toggle(popover, anchor) {
+  // By the time of the click the browser has closed it, and it would open again.
+  const isClosed = closing === anchor;
+  closing = undefined;
+  anchor.onpointerdown = () => {
+    closing = popover.matches(":popover-open") ? anchor : undefined;
+  };
+  return !isClosed && popover.togglePopover({ source: anchor });
+}
+
+/**
+ * Opens a menu at what it is about. The browser closes it, and brings the focus back.
+ * Source of its keys: ARIA Authoring Practices Guide, "Menu and Menubar".
+ *
+ * @param {HTMLElement} menu A popover whose buttons are named by `data-do`.
+ * @param {HTMLElement} anchor
+ * @param {(name: string) => void} run
+ */
+export function openMenu(menu, anchor, run) {
+  const items = [...menu.querySelectorAll("button")].filter((item) => !item.hidden);
+  menu.onclick = ({ target }) => {
+    const item = items.find((item) => item.contains(/** @type {Node} */ (target)));
+    if (item === undefined) return;
+    menu.hidePopover();
+    run(item.dataset.do ?? "");
+  };
+  menu.onkeydown = (event) => {
+    const at = items.findIndex((item) => item === document.activeElement);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 }[event.key];
+    if (event.key === "Tab") menu.hidePopover();
+    if (to === undefined) return;
+    event.preventDefault();
+    items.at(to % items.length)?.focus();
+  };
+  if (!toggle(menu, anchor)) return;
+  const { left, top, bottom } = anchor.getBoundingClientRect();
+  const { offsetWidth: width, offsetHeight: height } = menu;
+  const isBelow = bottom + height + MARGIN <= innerHeight;
+  menu.style.left = `${Math.max(MARGIN, Math.min(left, innerWidth - width - MARGIN))}px`;
+  menu.style.top = `${Math.max(MARGIN, isBelow ? bottom : top - height)}px`;
+  items[0]?.focus();
+}

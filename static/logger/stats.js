@@ -1,0 +1,126 @@
+// @ts-check
+/**
+ * Counts what the stream brings, whether a row of it is on the page or not. All of it is bounded: kinds, sites and
+ * sessions are names that strangers choose.
+ *
+ * @module
+ */
+
+/** @typedef {import("./entry.js").Entry} Entry */
+
+/**
+ * @typedef {object} Snapshot
+ * @property {number} total
+ * @property {ReadonlyMap<string, number>} kinds How many of each; those past the bound are under OTHER.
+ * @property {ReadonlyMap<string, number>} sites
+ * @property {number} sessions Active within five minutes.
+ * @property {number} errors
+ * @property {number | undefined} p50 Ms from the event to the server, of the newest thousand.
+ * @property {number | undefined} p95
+ * @property {number} dropped Events that pages had to give up.
+ * @property {number} rate Per second, over the last ten.
+ * @property {number} logins The original demo's three.
+ * @property {number} clicks
+ * @property {number} alerts
+ */
+
+export const OTHER = "…";
+const NAMES_MAX = 1_000;
+const SESSIONS_MAX = 50_000;
+const SESSION_MS = 5 * 60_000;
+const LATENCIES_MAX = 1_000;
+const RATE_SECONDS = 10;
+
+export class Stats {
+  #counts = { total: 0, errors: 0, dropped: 0, logins: 0, clicks: 0, alerts: 0 };
+  /** @type {Map<string, number>} */
+  #kinds = new Map();
+  /** @type {Map<string, number>} */
+  #sites = new Map();
+  /** @type {Map<string, number>} When each was seen last; the one seen longest ago comes first. */
+  #sessions = new Map();
+  /** @type {number[]} The newest, in any order. */
+  #latencies = [];
+  #latencyCount = 0;
+  /** How many live ones came in each of the last seconds. @type {Map<number, number>} */
+  #seconds = new Map();
+
+  /** @param {Entry} entry */
+  add(entry) {
+    if (entry.row !== "update") return;
+    const counts = this.#counts;
+    counts.total++;
+    counts.dropped += entry.dropped;
+    if (entry.level === "error") counts.errors++;
+    if (entry.type === "login") counts.logins++;
+    if (entry.type === "user:btn") counts.clicks++;
+    if (entry.notify) counts.alerts++;
+    increment(this.#kinds, entry.kind);
+    if (entry.site !== "") increment(this.#sites, entry.site);
+    if (entry.sid !== "") this.#seeSession(entry.sid, entry.time);
+    if (entry.latency >= 0) this.#latencies[this.#latencyCount++ % LATENCIES_MAX] = entry.latency;
+    if (entry.isLive) this.#seeSecond(entry.arrived);
+  }
+
+  /**
+   * @param {number} now In ms of the epoch.
+   * @returns {Snapshot}
+   */
+  snapshot(now) {
+    for (const [sid, seen] of this.#sessions) {
+      if (seen > now - SESSION_MS) break;
+      this.#sessions.delete(sid);
+    }
+    const latencies = this.#latencies.toSorted((a, b) => a - b);
+    const second = Math.floor(now / 1000);
+    let recent = 0;
+    for (let past = 1; past <= RATE_SECONDS; past++) recent += this.#seconds.get(second - past) ?? 0;
+    return {
+      ...this.#counts,
+      kinds: this.#kinds,
+      sites: this.#sites,
+      sessions: this.#sessions.size,
+      p50: latencies[Math.floor(latencies.length * 0.5)],
+      p95: latencies[Math.floor(latencies.length * 0.95)],
+      rate: recent / RATE_SECONDS,
+    };
+  }
+
+  /**
+   * @param {string} sid
+   * @param {number} time
+   */
+  #seeSession(sid, time) {
+    const seen = Math.max(time, this.#sessions.get(sid) ?? 0);
+    this.#sessions.delete(sid);
+    this.#sessions.set(sid, seen);
+    if (this.#sessions.size > SESSIONS_MAX) dropFirst(this.#sessions);
+  }
+
+  /** @param {number} arrived */
+  #seeSecond(arrived) {
+    const second = Math.floor(arrived / 1000);
+    this.#seconds.set(second, (this.#seconds.get(second) ?? 0) + 1);
+    if (this.#seconds.size > RATE_SECONDS + 1) dropFirst(this.#seconds);
+  }
+}
+
+/**
+ * @param {Map<string, number>} counts
+ * @param {string} name
+ */
+function increment(counts, name) {
+  const key = counts.has(name) || counts.size < NAMES_MAX ? name : OTHER;
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+/**
+ * @template K
+ * @param {Map<K, unknown>} map
+ */
+function dropFirst(map) {
+  for (const key of map.keys()) {
+    map.delete(key);
+    return;
+  }
+}
