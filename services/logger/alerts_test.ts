@@ -5,7 +5,7 @@ import type { Page } from "playwright-core";
 import { problemOf, readSettings } from "../../static/logger/alert_bell.js";
 import { findBarriers } from "../lib/testing/browser.ts";
 import { eventually } from "../lib/testing/deadline.ts";
-import { type Hub, tracked, type Update, withLogger } from "./panels_harness.ts";
+import { type Hub, tracked, type Update, withLogger } from "./logger_harness.ts";
 
 const pill = (number: number): Update => ({
   id: `urn:pill:${number}`,

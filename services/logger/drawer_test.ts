@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { clocksInWords, curl } from "../../static/logger/drawer.js";
 import { findBarriers } from "../lib/testing/browser.ts";
 import { eventually } from "../lib/testing/deadline.ts";
-import { focused, row, tracked, withLogger } from "./panels_harness.ts";
+import { focused, row, tracked, withLogger } from "./logger_harness.ts";
 
 const MINUTE = 60_000;
 const PHONE = { viewport: { width: 320, height: 640 } };

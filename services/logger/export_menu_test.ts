@@ -6,7 +6,7 @@ import { toCsv, toJsonLines } from "../../static/logger/export.js";
 import { toFile } from "../../static/logger/export_menu.js";
 import { findBarriers } from "../lib/testing/browser.ts";
 import { eventually } from "../lib/testing/deadline.ts";
-import { focused, tracked, withLogger } from "./panels_harness.ts";
+import { focused, tracked, withLogger } from "./logger_harness.ts";
 
 const entries = (count: number) =>
   Array.from(

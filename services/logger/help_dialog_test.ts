@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { parseQuery } from "../../static/logger/query.js";
 import { findBarriers } from "../lib/testing/browser.ts";
 import { eventually } from "../lib/testing/deadline.ts";
-import { focused, tracked, withLogger } from "./panels_harness.ts";
+import { focused, tracked, withLogger } from "./logger_harness.ts";
 
 const isOpen = "[data-help][open]";
 

@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import { row, tracked, withLogger } from "./panels_harness.ts";
+import { row, tracked, withLogger } from "./logger_harness.ts";
 
 /** Shows a value in the panel of an update. */
 function withTree(json: string, test: (page: Page) => Promise<void>): Promise<void> {

@@ -1,22 +1,10 @@
 /// <reference lib="dom" />
-/** The logger page by itself: the browser gets its files from `static/`, and a hub that the test has made up. */
+/** What the logger page does with what comes: rows, gaps, pauses, filters, links, the keyboard. */
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import { findBarriers, launchBrowser, openPage, type WatchedPage } from "../lib/testing/browser.ts";
+import { findBarriers } from "../lib/testing/browser.ts";
 import { eventually } from "../lib/testing/deadline.ts";
-
-const STATIC_FOLDER = new URL("../../static/logger/", import.meta.url);
-const TYPES: Readonly<Record<string, string>> = {
-  js: "text/javascript",
-  css: "text/css",
-  svg: "image/svg+xml",
-};
-
-interface Update {
-  readonly id: string;
-  readonly type: string;
-  readonly data: string;
-}
+import { live, row, type Update, withLogger } from "./logger_harness.ts";
 
 const update = (id: string, message: string, more: Readonly<Record<string, unknown>> = {}): Update => ({
   id,
@@ -30,125 +18,6 @@ const tracked = (number: number, kind: string, site = "shop"): Update => ({
 });
 const many = (count: number) =>
   Array.from({ length: count }, (_, i) => tracked(i, i % 10 === 0 ? "error" : "click"));
-
-/** What the page asks for: a stream that stays open, and a history. */
-class FakeHub implements AsyncDisposable {
-  readonly log: Update[] = [];
-  readonly connections: URLSearchParams[] = [];
-  /** How many updates the stream may bring that the history does not have. */
-  readonly #streams = new Set<ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>>();
-  readonly #encoder = new TextEncoder();
-  readonly #server = Deno.serve(
-    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
-    (request) => this.#answer(request),
-  );
-
-  get url(): string {
-    return `http://127.0.0.1:${this.#server.addr.port}/logger/`;
-  }
-
-  publish(...updates: Update[]): void {
-    this.log.push(...updates);
-    this.#write(updates.map(({ id, type, data }) => `id: ${id}\nevent: ${type}\ndata: ${data}\n\n`).join(""));
-  }
-
-  signal(body: Readonly<Record<string, unknown>>): void {
-    this.#write(`event: mercure\ndata: ${JSON.stringify(body)}\n\n`);
-  }
-
-  /** Ends all streams. */
-  cut(): void {
-    for (const stream of this.#streams) stream.close();
-    this.#streams.clear();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.cut();
-    await this.#server.shutdown();
-  }
-
-  #write(text: string): void {
-    for (const stream of this.#streams) stream.enqueue(this.#encoder.encode(text));
-  }
-
-  #answer(request: Request): Promise<Response> | Response {
-    const { pathname, searchParams } = new URL(request.url);
-    if (pathname === "/events") return this.#stream(searchParams);
-    if (pathname === "/events/history") return this.#history(searchParams);
-    return serveFile(pathname.replace(/^\/logger\//, "") || "index.html");
-  }
-
-  #stream(params: URLSearchParams): Response {
-    this.connections.push(params);
-    const missed = params.has("last_event_id") ? this.#indexOf(params.get("last_event_id")!) + 1 : Infinity;
-    let stream: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
-    const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
-      start: (controller) => {
-        stream = controller;
-        this.#streams.add(stream);
-        const frames = this.log.slice(missed).map(({ id, type, data }) =>
-          `id: ${id}\nevent: ${type}\ndata: ${data}\n\n`
-        );
-        stream.enqueue(this.#encoder.encode(`event: mercure\ndata: {"type":"hello"}\n\n${frames.join("")}`));
-      },
-      cancel: () => {
-        this.#streams.delete(stream);
-      },
-    });
-    return new Response(body, { headers: { "Content-Type": "text/event-stream" } });
-  }
-
-  #history(params: URLSearchParams): Response {
-    const limit = Number(params.get("limit"));
-    const [name, id] = [...params].find(([name]) => /before|until|after/.test(name)) ?? ["", ""];
-    const index = name === "" ? this.log.length : this.#indexOf(id);
-    if (index === -1) return new Response(null, { status: 404 });
-    const end = name === "after"
-      ? Math.min(this.log.length, index + 1 + limit)
-      : index + (name === "until" ? 1 : 0);
-    const start = name === "after" ? index + 1 : Math.max(0, end - limit);
-    const place = (index: number) => `#${index}`;
-    return Response.json({
-      updates: this.log.slice(start, end).map((each) => ({ ...each, topics: ["/t"] })),
-      older: start > 0 ? place(start) : null,
-      newer: end < this.log.length ? place(end - 1) : null,
-    });
-  }
-
-  #indexOf(id: string): number {
-    return id.startsWith("#") ? Number(id.slice(1)) : this.log.findIndex((each) => each.id === id);
-  }
-}
-
-async function serveFile(name: string): Promise<Response> {
-  const type = TYPES[name.split(".").at(-1)!] ?? "text/html";
-  return new Response(await Deno.readTextFile(new URL(name, STATIC_FOLDER)), {
-    headers: { "Content-Type": type },
-  });
-}
-
-/** Opens the page with what has happened so far, and listens to what the browser complains of. */
-async function withPage(
-  history: readonly Update[],
-  test: (page: Page, hub: FakeHub, opened: WatchedPage) => Promise<void>,
-  address = "",
-): Promise<void> {
-  await using hub = new FakeHub();
-  hub.log.push(...history);
-  const browser = await launchBrowser();
-  try {
-    await using opened = await openPage(browser, hub.url + address, { reducedMotion: "reduce" });
-    await live(opened.page);
-    await test(opened.page, hub, opened);
-    assert.deepEqual(opened.complaints, []);
-  } finally {
-    await browser.close();
-  }
-}
-
-async function live(page: Page): Promise<void> {
-  await page.waitForSelector('[role="status"][data-state="live"]');
-}
 
 function messages(page: Page): Promise<string[]> {
   return page.locator("[data-rows] [data-part=message]").allTextContents();
@@ -166,10 +35,10 @@ function inView(page: Page): Promise<string[]> {
 }
 
 const lastInView = async (page: Page) => (await inView(page)).at(-1);
-const focused = (page: Page) =>
+const focusedId = (page: Page) =>
   page.evaluate(() => document.activeElement?.getAttribute("data-event-id") ?? "");
+const byId = (id: string) => row({ id });
 const text = (page: Page, selector: string) => page.locator(selector).first().textContent();
-const row = (id: string) => `[data-event-id="${id}"]`;
 
 /** A wheel, turned until it has an effect. */
 async function wheel(page: Page, pixels: number): Promise<void> {
@@ -178,12 +47,12 @@ async function wheel(page: Page, pixels: number): Promise<void> {
 }
 
 Deno.test("a gap is a row of its own between the updates, and counts as none", () =>
-  withPage([update("1", "first")], async (page, hub) => {
-    await page.waitForSelector(row("1"));
+  withLogger([update("1", "first")], async (page, hub) => {
+    await page.waitForSelector(byId("1"));
     hub.signal({ type: "gap", reason: "<b>older</b> than what is kept" });
     hub.signal({ type: "heartbeat" });
     hub.publish(update("2", "second"));
-    await page.waitForSelector(row("2"));
+    await page.waitForSelector(byId("2"));
     const shown = await messages(page);
     assert.deepEqual(shown.slice(shown.indexOf("first")), [
       "first",
@@ -197,12 +66,12 @@ Deno.test("a gap is a row of its own between the updates, and counts as none", (
   }));
 
 Deno.test("after an interruption the stream resumes, the page says so, and no row comes twice", () =>
-  withPage([update("1", "first")], async (page, hub) => {
-    await page.waitForSelector(row("1"));
+  withLogger([update("1", "first")], async (page, hub) => {
+    await page.waitForSelector(byId("1"));
     hub.cut();
     await page.waitForSelector('[role="status"][data-state="reconnecting"]');
     hub.publish(update("2", "second"));
-    await page.waitForSelector(row("2"));
+    await page.waitForSelector(byId("2"));
     await live(page);
     const shown = await messages(page);
     assert.equal(shown.filter((message) => /first|second/.test(message)).length, 2);
@@ -212,17 +81,17 @@ Deno.test("after an interruption the stream resumes, the page says so, and no ro
   }));
 
 Deno.test("signals that the page does not know are never rows, an update of their type is", () =>
-  withPage([], async (page, hub) => {
+  withLogger([], async (page, hub) => {
     await page.waitForSelector("[data-empty]:not([hidden])");
     hub.signal({ type: "news" });
     hub.publish({ id: "1", type: "mercure", data: "an update" });
-    await page.waitForSelector(row("1"));
+    await page.waitForSelector(byId("1"));
     assert.equal(await page.locator("[data-event-id]").count(), 1);
     assert.equal(await page.locator("[data-gap]").count(), 0);
   }));
 
 Deno.test("of thousands of rows a few dozen are in the page, the newest in view", () =>
-  withPage([], async (page, hub) => {
+  withLogger([], async (page, hub) => {
     hub.publish(...many(3_000));
     for (const each of many(6_000).slice(3_000)) hub.publish(each);
     await eventually("the newest", async () => await lastInView(page) === "urn:t:5999");
@@ -240,7 +109,7 @@ Deno.test("of thousands of rows a few dozen are in the page, the newest in view"
   }));
 
 Deno.test("a pause holds the view still, counts what comes, steps through it, and ends", () =>
-  withPage(many(100), async (page, hub) => {
+  withLogger(many(100), async (page, hub) => {
     await eventually("the newest", async () => await lastInView(page) === "urn:t:99");
     await page.keyboard.press("Space");
     await page.waitForSelector("[role=status][data-paused]");
@@ -260,7 +129,7 @@ Deno.test("a pause holds the view still, counts what comes, steps through it, an
   }));
 
 Deno.test("a scroll of more than a row pauses, also while much comes; one back to the end resumes", () =>
-  withPage(many(200), async (page, hub) => {
+  withLogger(many(200), async (page, hub) => {
     await eventually("the newest", async () => await lastInView(page) === "urn:t:199");
     let number = 200;
     const flood = setInterval(() => hub.publish(tracked(number++, "click")), 20);
@@ -282,16 +151,16 @@ Deno.test("a scroll of more than a row pauses, also while much comes; one back t
   }));
 
 Deno.test("older updates come when one scrolls to the top, and the view stays where it is", () =>
-  withPage(many(1_200), async (page) => {
+  withLogger(many(1_200), async (page) => {
     await eventually("the newest", async () => await lastInView(page) === "urn:t:1199");
     await page.keyboard.press("g");
-    await eventually("the oldest of the first page", async () => await focused(page) === "urn:t:700");
+    await eventually("the oldest of the first page", async () => await focusedId(page) === "urn:t:700");
     await eventually(
       "older ones",
       async () => Number(await page.getAttribute("[data-rows]", "aria-rowcount")) > 900,
     );
     assert.ok((await inView(page)).includes("urn:t:700"));
-    assert.equal(await focused(page), "urn:t:700");
+    assert.equal(await focusedId(page), "urn:t:700");
     await eventually("the begin of the history", async () => {
       await page.keyboard.press("g");
       return (await messages(page)).includes("The history that is kept begins here.");
@@ -300,7 +169,7 @@ Deno.test("older updates come when one scrolls to the top, and the view stays wh
   }));
 
 Deno.test("a filter and a highlight are in the address, and a new page obeys it", () =>
-  withPage(many(200), async (page, _hub, opened) => {
+  withLogger(many(200), async (page, _hub, opened) => {
     await page.fill("[data-query]", "k:error -site:blog");
     await eventually("the errors", async () => await text(page, "[data-count]") === "20 of 200");
     assert.ok((await inView(page)).every((id) => Number(id.slice(6)) % 10 === 0));
@@ -330,7 +199,7 @@ Deno.test("a filter and a highlight are in the address, and a new page obeys it"
   }));
 
 Deno.test("the chip of a kind goes round: only this, not this, all", () =>
-  withPage(many(50), async (page) => {
+  withLogger(many(50), async (page) => {
     const chip = page.locator("[data-chips] button", { hasText: "error" });
     await chip.click();
     await eventually("only these", async () => await text(page, "[data-count]") === "5 of 50");
@@ -342,63 +211,63 @@ Deno.test("the chip of a kind goes round: only this, not this, all", () =>
   }));
 
 Deno.test("a permalink to an update that the page has not loaded brings it, with what was before", () =>
-  withPage(many(2_000), async (page) => {
-    await eventually("the update", async () => (await inView(page)).includes("urn:t:300"));
-    assert.equal(await focused(page), "urn:t:300");
-    assert.equal(await page.locator(`${row("urn:t:300")}[aria-selected=true]`).count(), 1);
+  withLogger(many(2_000), async (page) => {
+    await page.waitForSelector(".drawer[open]");
+    assert.equal(await page.locator(`${byId("urn:t:300")}[aria-selected=true]`).count(), 1);
     assert.ok((await inView(page)).includes("urn:t:295"));
     await page.keyboard.press("Escape");
+    assert.equal(await focusedId(page), "urn:t:300");
     await page.keyboard.press("G");
     await eventually("the newest", async () => await lastInView(page) === "urn:t:1999");
-  }, "#id=urn:t:300"));
+  }, { address: "#id=urn:t:300" }));
 
 Deno.test("a permalink to an update that is gone says so", () =>
-  withPage(many(5), async (page) => {
+  withLogger(many(5), async (page) => {
     await eventually("the note", async () =>
       (await text(page, "[data-toasts]"))?.includes("not kept any more"));
-  }, "#id=urn:t:none").catch((error) => {
+  }, { address: "#id=urn:t:none" }).catch((error) => {
     // The browser itself reports each answer 404.
     assert.match(`${error}`, /404/);
   }));
 
 Deno.test("the focus belongs to an update: it survives that its row is far away, and goes on from there", () =>
-  withPage(many(300), async (page, hub) => {
+  withLogger(many(300), async (page, hub) => {
     await eventually("the newest", async () => await lastInView(page) === "urn:t:299");
-    await page.locator(row("urn:t:299")).focus();
+    await page.locator(byId("urn:t:299")).focus();
     await page.keyboard.press("ArrowUp");
-    assert.equal(await focused(page), "urn:t:298");
+    assert.equal(await focusedId(page), "urn:t:298");
     await page.keyboard.press("End");
-    assert.equal(await focused(page), "urn:t:299");
+    assert.equal(await focusedId(page), "urn:t:299");
     await page.keyboard.press("f");
     hub.publish(...many(600).slice(300));
     await eventually("the newest", async () => await lastInView(page) === "urn:t:599");
-    assert.equal(await focused(page), "urn:t:299");
+    assert.equal(await focusedId(page), "urn:t:299");
     assert.ok(!(await inView(page)).includes("urn:t:299"));
     await page.keyboard.press("j");
-    assert.equal(await focused(page), "urn:t:300");
+    assert.equal(await focusedId(page), "urn:t:300");
     assert.ok((await inView(page)).includes("urn:t:300"));
     await page.keyboard.press("E");
-    assert.equal(await focused(page), "urn:t:290");
+    assert.equal(await focusedId(page), "urn:t:290");
     await page.keyboard.press("e");
-    assert.equal(await focused(page), "urn:t:300");
+    assert.equal(await focusedId(page), "urn:t:300");
   }));
 
 Deno.test("a mark is a row, and a clear view can be undone", () =>
-  withPage(many(40), async (page, hub) => {
+  withLogger(many(40), async (page, hub) => {
     await eventually("the newest", async () => await lastInView(page) === "urn:t:39");
     await page.keyboard.press("m");
     await eventually("the mark", async () => (await messages(page)).includes("Mark 1"));
     await page.keyboard.press("c");
     await eventually("a clear view", async () => (await inView(page)).length === 0);
     hub.publish(tracked(40, "click"));
-    await page.waitForSelector(row("urn:t:40"));
+    await page.waitForSelector(byId("urn:t:40"));
     assert.deepEqual(await inView(page), ["urn:t:40"]);
     await page.click(".toast__action");
     await eventually("all of it", async () => (await inView(page)).length > 5);
   }));
 
 Deno.test("a page that nobody sees draws no rows, and has them all when it is seen again", () =>
-  withPage(many(10), async (page, hub) => {
+  withLogger(many(10), async (page, hub) => {
     await eventually("the newest", async () => await lastInView(page) === "urn:t:9");
     const hide = (isHidden: boolean) =>
       page.evaluate((isHidden) => {
@@ -416,7 +285,7 @@ Deno.test("a page that nobody sees draws no rows, and has them all when it is se
   }));
 
 Deno.test("axe finds nothing while paused, in a filter, without a stream, and with an open table", () =>
-  withPage(many(60), async (page, hub) => {
+  withLogger(many(60), async (page, hub) => {
     await eventually("the newest", async () => await lastInView(page) === "urn:t:59");
     await page.click("[data-action=pause]");
     hub.publish(...many(90).slice(60));

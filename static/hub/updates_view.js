@@ -66,13 +66,13 @@ export class UpdatesView {
   add(event) {
     this.#total++;
     this.#push({ event, at: Date.now() });
-    this.#announcer.add(false);
+    this.#announcer.add({});
   }
 
   /** @param {string} reason */
   addGap(reason) {
     this.#push({ gap: reason });
-    this.#announcer.addGap();
+    this.#announcer.add({ row: "gap" });
   }
 
   /**

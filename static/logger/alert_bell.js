@@ -37,7 +37,7 @@ export class AlertBell {
   #audio;
 
   /**
-   * @param {import("./logger.js").LoggerPage} page
+   * @param {import("./logger_page.js").LoggerPage} page
    * @param {import("./alerts.js").Alerts} alerts
    */
   constructor(page, alerts) {

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { loggerPage } from "./logger_page.js";
 import { read } from "./preference.js";
 
 export const STORAGE_KEY = "logger.alerts";
@@ -16,9 +17,9 @@ export class Alerts {
   /** @type {Promise<import("./alert_bell.js").AlertBell> | undefined} */
   #bell;
 
-  /** @param {import("./logger.js").LoggerPage} page */
-  constructor(page) {
-    this.#page = page;
+  /** @param {import("./logger_page.js").Log} log */
+  constructor(log) {
+    this.#page = loggerPage(log);
     // In what JSON.stringify() wrote, only a rule that is on looks so.
     const look = () => this.show(/"isOn":true/.test(read(STORAGE_KEY) ?? ""));
     addEventListener("storage", look);

@@ -7,7 +7,8 @@
  */
 
 import { permission, problemOf } from "./alert_bell.js";
-import { copyOf, find, toggle } from "./panel.js";
+import { find } from "./find.js";
+import { copyOf, toggle } from "./panel.js";
 
 /** @type {Record<string, string>} */
 const PERMISSIONS = {
@@ -19,7 +20,7 @@ const PERMISSIONS = {
 
 /**
  * @param {import("./alert_bell.js").AlertBell} bell
- * @param {import("./logger.js").LoggerPage} page
+ * @param {import("./logger_page.js").LoggerPage} page
  */
 export function openAlerts(bell, page) {
   const field = find("[data-alert-text]", HTMLInputElement);

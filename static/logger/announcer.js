@@ -27,34 +27,15 @@ export class Announcer {
   }
 
   /**
-   * @param {boolean} isAlert
-   * @param {boolean} [isError]
+   * @param {Partial<import("./entry.js").Entry>} entry An update, or a gap.
+   * @param {boolean} [isWanted] Whether someone wants to hear it word by word; of many only the newest are.
    */
-  add(isAlert, isError = false) {
-    this.#updates++;
-    if (isAlert) this.#alerts++;
-    if (isError) this.#errors++;
-    this.#schedule();
-  }
-
-  addGap() {
-    this.#hasGap = true;
-    this.#schedule();
-  }
-
-  /** @param {string} text What someone wants to hear word by word; of many only the newest. */
-  addMatch(text) {
-    this.#matches.push(text);
-    if (this.#matches.length > MATCHES_MAX) this.#matches.shift();
-    this.#schedule();
-  }
-
-  /** @param {string} text What cannot wait. */
-  say(text) {
-    this.#region.textContent = text;
-  }
-
-  #schedule() {
+  add({ row, notify, level, message = "" }, isWanted) {
+    if (row === "gap") this.#hasGap = true;
+    else this.#updates++;
+    if (notify) this.#alerts++;
+    if (level === "error") this.#errors++;
+    if (isWanted) this.#matches = [...this.#matches, message].slice(-MATCHES_MAX);
     this.#timer ??= setTimeout(() => this.#announce(), ANNOUNCE_EVERY_MS);
   }
 
@@ -67,7 +48,7 @@ export class Announcer {
       sentences.push(`${parts.join(", ")}.`);
     }
     if (this.#hasGap) sentences.push("Updates are missing.");
-    this.say([...sentences, ...this.#matches].join(" "));
+    this.#region.textContent = [...sentences, ...this.#matches].join(" ");
     this.#updates = this.#alerts = this.#errors = 0;
     this.#hasGap = false;
     this.#matches = [];

@@ -7,9 +7,11 @@
  */
 
 import { noteEntry, toEntry } from "./entry.js";
+import { find } from "./find.js";
 import { paintHighlight } from "./highlight.js";
 import { write } from "./preference.js";
 import { Keyboard } from "./keyboard.js";
+import { loggerPage } from "./logger_page.js";
 import { parseQuery, withoutTerm, withTerm } from "./query.js";
 import { Toasts } from "./toasts.js";
 import { readUrl, UrlWriter } from "./url_state.js";
@@ -21,11 +23,13 @@ import { readUrl, UrlWriter } from "./url_state.js";
 const CONTEXT_OF_LINK = 200;
 const TIME = "time";
 
+// Nothing opens before it looks like something.
+await loadStyle("panels.css");
+
 export class Controls {
   toasts;
   #log;
   #page;
-  #alerts;
   #field = find("[data-query]", HTMLInputElement);
   #highlightField = find("[data-highlight]", HTMLInputElement);
   #problem = find("[data-query-problem]", HTMLElement);
@@ -43,7 +47,7 @@ export class Controls {
   /** @type {Record<string, (button: HTMLElement) => unknown>} */
   #actions = {
     pause: () => this.#togglePause(),
-    alerts: () => this.#alerts.openPanel(),
+    alerts: () => this.#openAlerts(),
     export: (button) => this.#openExport(button),
     density: () => this.#showDensity(!isDense()),
     help: () => this.#openHelp(),
@@ -60,13 +64,10 @@ export class Controls {
 
   /**
    * @param {import("./logger.js").Log} log
-   * @param {import("./logger.js").LoggerPage} page
-   * @param {import("./alerts.js").Alerts} alerts
    */
-  constructor(log, page, alerts) {
+  constructor(log) {
     this.#log = log;
-    this.#page = page;
-    this.#alerts = alerts;
+    this.#page = loggerPage(log);
     this.toasts = new Toasts(find("[data-toasts]", HTMLElement), find("[data-toast]", HTMLTemplateElement));
     this.#keyboard = this.#createKeyboard();
     const opened = readUrl(new URL(location.href));
@@ -352,6 +353,11 @@ export class Controls {
     openExport(button, this.#page);
   }
 
+  async #openAlerts() {
+    const { alerts } = await this.#log.followers();
+    await alerts.openPanel();
+  }
+
   async #openHelp() {
     const { openHelp } = await import("./help_dialog.js");
     const keyboard = this.#keyboard;
@@ -434,18 +440,16 @@ export class Controls {
   }
 }
 
-function isDense() {
-  return document.documentElement.dataset.density !== "roomy";
+/** @param {string} href */
+function loadStyle(href) {
+  const link = document.createElement("link");
+  link.rel = "stylesheet";
+  link.href = href;
+  document.head.append(link);
+  // Without it panels are plain, and work.
+  return new Promise((resolve) => link.onload = link.onerror = resolve);
 }
 
-/**
- * @template {Element} T
- * @param {string} selector
- * @param {new () => T} type
- * @returns {T}
- */
-function find(selector, type) {
-  const element = document.querySelector(selector);
-  if (element instanceof type) return element;
-  throw new TypeError(`The page has no ${type.name} that matches ${selector}.`);
+function isDense() {
+  return document.documentElement.dataset.density !== "roomy";
 }

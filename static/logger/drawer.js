@@ -8,11 +8,12 @@
 
 import { jsonTree, longText } from "./json_tree.js";
 import { kindLook } from "./kind_look.js";
-import { copy, copyOf, find } from "./panel.js";
+import { find } from "./find.js";
+import { copy, copyOf } from "./panel.js";
 import { showValueMenu } from "./value_menu.js";
 
 /** @typedef {import("./entry.js").Entry} Entry */
-/** @typedef {import("./logger.js").LoggerPage} LoggerPage */
+/** @typedef {import("./logger_page.js").LoggerPage} LoggerPage */
 /** @typedef {{ field: string, value: string }} Value */
 
 /** The rest is in the tree. */

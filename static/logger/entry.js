@@ -33,7 +33,7 @@ import { toUpdate } from "./update.js";
  */
 
 const LEVELS = new Set(["debug", "info", "warning", "error"]);
-/** A row shows less. */
+/** Characters; a row shows less. */
 const MESSAGE_MAX = 500;
 const NAME_MAX = 200;
 
@@ -46,7 +46,7 @@ export function toEntry(event, { arrived, isLive }) {
   const body = parseObject(event.data);
   const update = toUpdate(event, arrived, body);
   const isTracked = typeof body.kind === "string" && typeof body.site === "string";
-  const kind = isTracked ? name(body.kind) : event.type;
+  const kind = name(isTracked ? body.kind : event.type);
   const clocks = object(body.clocks);
   const time = isTime(body.time) ? body.time : update.time;
   const level = isTracked && typeof body.level !== "string"

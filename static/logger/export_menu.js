@@ -7,7 +7,8 @@
  */
 
 import { toCsv, toJsonLines } from "./export.js";
-import { find, openMenu } from "./panel.js";
+import { find } from "./find.js";
+import { openMenu } from "./panel.js";
 
 /** @typedef {import("./entry.js").Entry} Entry */
 
@@ -18,7 +19,7 @@ const REVOKE_AFTER_MS = 60_000;
 
 /**
  * @param {HTMLElement} anchor
- * @param {import("./logger.js").LoggerPage} page
+ * @param {import("./logger_page.js").LoggerPage} page
  */
 export function openExport(anchor, { ring, selection, toast }) {
   const count = selection.size.toLocaleString("en");

@@ -8,6 +8,7 @@
 
 import { Chips } from "./chips.js";
 import { showCounters } from "./counters_view.js";
+import { find } from "./find.js";
 import { Stats } from "./stats.js";
 import { Timeline } from "./timeline.js";
 import { TimelineView } from "./timeline_view.js";
@@ -24,24 +25,25 @@ export class Figures {
   /** @param {import("./logger.js").Log} log */
   constructor(log) {
     this.#log = log;
-    const find = (/** @type {string} */ selector) => /** @type {any} */ (document.querySelector(selector));
     const onRange = (/** @type {{from?: number, to?: number}} */ range) =>
       log.use((controls) => controls.setRange(range));
-    this.#view = new TimelineView(find("[data-timeline] canvas"), find("[data-timeline-text]"), onRange);
+    this.#view = new TimelineView(
+      find("[data-timeline] canvas", HTMLCanvasElement),
+      find("[data-timeline-text]", HTMLElement),
+      onRange,
+    );
     this.#chips = new Chips(
-      find("[data-chips]"),
-      find("[data-chip]"),
+      find("[data-chips]", HTMLElement),
+      find("[data-chip]", HTMLTemplateElement),
       (old, next) => log.use((controls) => controls.replaceTerm(old, next)),
     );
-    find("[data-timeline-details]").addEventListener("toggle", async () => {
+    find("[data-timeline-details]", HTMLElement).addEventListener("toggle", async () => {
       const { timelineTable } = await import("./timeline_table.js");
-      find("[data-timeline-table]").replaceChildren(
+      find("[data-timeline-table]", HTMLElement).replaceChildren(
         timelineTable(this.#timeline.snapshot(Date.now()), onRange),
       );
     });
-    for (const entry of log.ring) this.#stats.add(entry);
-    this.rebuild();
-    setInterval(() => this.#show(), SHOW_EVERY_MS);
+    setInterval(() => this.show(), SHOW_EVERY_MS);
   }
 
   /** @param {import("./entry.js").Entry[]} entries */
@@ -54,10 +56,10 @@ export class Figures {
 
   rebuild() {
     this.#timeline.rebuild(this.#log.ring, this.#log.filter.matches);
-    this.#show();
+    this.show();
   }
 
-  #show() {
+  show() {
     if (document.hidden) return;
     const now = Date.now();
     const { terms, range } = this.#log.filter;

@@ -6,7 +6,8 @@
  * @module
  */
 
-import { copyOf, find } from "./panel.js";
+import { find } from "./find.js";
+import { copyOf } from "./panel.js";
 
 /**
  * @param {unknown} _page

@@ -5,9 +5,8 @@
  * after the last event that it has seen. It hands over each update's event once, and says where updates are
  * missing. What a page shows of this is the page's to know.
  *
- * Why not `EventSource`: it hands over named events only to listeners for these names, and any type may come; it
- * gives up for ever on an answer other than 200, and hides why; it cannot send a token; and it hides the heartbeat
- * comments that show a dead connection.
+ * Why not `EventSource`: it has to know the types in advance, and any may come; it gives up for ever on an answer
+ * other than 200, and hides why; and it cannot send a token.
  *
  * @module
  */
@@ -20,7 +19,6 @@ import { readSignal } from "./signal.js";
 
 /** @typedef {import("./event_stream.js").StreamEvent} StreamEvent */
 /** @typedef {import("./open_stream.js").StreamRequest} StreamRequest */
-/** @typedef {import("./signal.js").Signal} Signal */
 
 /**
  * @typedef {object} Wait Why there is no connection, and when the next attempt starts.
@@ -33,7 +31,7 @@ import { readSignal } from "./signal.js";
  * @typedef {object} LastingStreamHandlers
  * @property {(event: StreamEvent) => void} onEvent
  * @property {(reason: string) => void} onGap The server could not go on where the stream had ended.
- * @property {(signal: Signal) => void} [onSignal] What else the server says about the stream.
+ * @property {() => void} [onSignal] The server has said something else about the stream.
  * @property {() => void} onConnecting
  * @property {(since: number) => void} onOpen In ms of the epoch.
  * @property {(wait: Wait) => void} onWait May close the stream, where to try again is no use.
@@ -180,7 +178,7 @@ export class LastingStream {
     const signal = readSignal(event);
     if (signal !== undefined) {
       if (signal.type === "gap") this.#handlers.onGap(signal.reason);
-      else this.#handlers.onSignal?.(signal);
+      else this.#handlers.onSignal?.();
       return;
     }
     if (event.id === "" || this.#seenIds.add(event.id)) this.#handlers.onEvent(event);

@@ -2,15 +2,14 @@
 /// <reference lib="dom" />
 /**
  * Wires the logger page: what the stream brings goes to the ring, and ten times a second the page shows the end of it.
- * The figures are loaded once there are rows, the controls once someone reaches for the page.
+ * What follows the updates besides is loaded behind the first rows, the controls once someone reaches for the page.
  *
  * @module
  */
 
-import { Alerts } from "./alerts.js";
-import { Announcer } from "./announcer.js";
 import { noteEntry, toEntry } from "./entry.js";
 import { Feed } from "./feed.js";
+import { find } from "./find.js";
 import { FlushTimer } from "./flush_timer.js";
 import { read } from "./preference.js";
 import { Ring } from "./ring.js";
@@ -21,35 +20,16 @@ import { StatusView } from "./status_view.js";
 /** @typedef {import("./entry.js").Entry} Entry */
 /** @typedef {{field: string, value: string, isExcluded: boolean}} Term */
 
+/** @typedef {typeof log} Log What followers and controls get. */
+
 /**
- * What the panels get to see of the page.
+ * What has something to do with each update, beside the feed.
  *
- * @typedef {object} LoggerPage
- * @property {Ring} ring
- * @property {Selection} selection
- * @property {(seq: number | undefined) => unknown} select Opens the details of a row, or closes them.
- * @property {(term: Term) => unknown} filterBy
- * @property {(text: string) => unknown} highlight
- * @property {(seq: number) => unknown} showInContext Without filters, with this row in view.
- * @property {(entry: Entry) => string} permalink
- * @property {(text: string, action?: {label: string, run: () => void}) => unknown} toast
- * @property {() => boolean} isLeader
- * @property {URL} eventsUrl
+ * @typedef {object} Followers
+ * @property {import("./figures.js").Figures} figures
+ * @property {import("./announcer.js").Announcer} announcer
+ * @property {import("./alerts.js").Alerts} alerts
  */
-
-/** @typedef {typeof log} Log What figures and controls get. */
-
-/**
- * @template {Element} T
- * @param {string} selector
- * @param {new () => T} type
- * @returns {T}
- */
-function find(selector, type) {
-  const element = document.querySelector(selector);
-  if (element instanceof type) return element;
-  throw new TypeError(`The page has no ${type.name} that matches ${selector}.`);
-}
 
 const BRISK_MS = 100;
 const CALM_MS = 200;
@@ -64,7 +44,6 @@ for (const [name, value] of searchParams) {
 
 const ring = new Ring();
 const selection = new Selection(ring);
-const announcer = new Announcer(find("[data-summary]", HTMLElement));
 const status = new StatusView({
   status: find("[role=status][data-state]", HTMLElement),
   problem: find("[data-problem]", HTMLElement),
@@ -100,12 +79,14 @@ const flushTimer = new FlushTimer(() => {
   selection.update();
   feed.draw();
   showLog();
-  if (figures === undefined && ring.size > 0) loadFigures();
+  if (ring.size > 0 || log.isLive) followers();
 });
 selection.onChange = () => flushTimer.request();
 
-/** @type {import("./figures.js").Figures | undefined} */
-let figures;
+/** @type {Promise<Followers> | undefined} */
+let loading;
+/** @type {Followers | undefined} */
+let loaded;
 /** @type {Promise<import("./controls.js").Controls> | undefined} */
 let controls;
 let lostAt = 0;
@@ -116,21 +97,14 @@ const source = new Source({
   onEvents(events, { isLive }) {
     const arrived = Date.now();
     const entries = events.map((event) => toEntry(event, { arrived, isLive }));
-    for (const entry of entries) {
-      ring.push(entry);
-      if (!isLive) continue;
-      announcer.add(entry.notify, entry.level === "error");
-      if (log.isReadAloud && log.filter.matches(entry)) announcer.addMatch(entry.message);
-    }
-    figures?.add(entries);
-    if (isLive) alerts.offer(entries);
+    for (const entry of entries) ring.push(entry);
+    follow(entries);
     flushTimer.request();
   },
   onGap(reason) {
     // A stream that breaks off again before any update meets the same gap again.
     if (ring.at(ring.end - 1)?.row === "gap") return;
     log.note("gap", `Updates are missing here${reason === "" ? "." : `: ${reason}`}`);
-    announcer.addGap();
   },
   onState(state) {
     status.showState(state);
@@ -140,6 +114,7 @@ const source = new Source({
     }
     if (isLive) {
       lostAt = 0;
+      flushTimer.request();
       log.onLive();
     } else if (log.isLive) lostAt = Date.now();
     log.isLive = isLive;
@@ -152,7 +127,7 @@ const log = {
   selection,
   feed,
   source,
-  announcer,
+  eventsUrl,
   /** @type {{text: string, terms: readonly Term[], range: {from?: number, to?: number}, isOn: boolean, matches: (entry: Entry) => boolean}} */
   filter: { text: "", terms: [], range: {}, isOn: false, matches: () => true },
   isLive: false,
@@ -163,8 +138,9 @@ const log = {
   onLive: () => {},
   requestFlush: () => flushTimer.request(),
   /** Draws the figures anew; all of them, when the filter is another one. */
-  showFigures: () => figures?.rebuild(),
+  showFigures: () => loaded?.figures.rebuild(),
   use,
+  followers,
   /**
    * @param {"gap" | "mark" | "notice"} row
    * @param {string} text
@@ -172,38 +148,17 @@ const log = {
   note(row, text) {
     const entry = noteEntry(row, text, Date.now());
     ring.push(entry);
+    follow([entry]);
     flushTimer.request();
     return entry;
   },
 };
 
-/** @type {LoggerPage} */
-const page = {
-  ring,
-  selection,
-  eventsUrl,
-  select: (seq) => use((controls) => controls.select(seq)),
-  filterBy: (term) => use((controls) => controls.replaceTerm(undefined, term)),
-  highlight: (text) => use((controls) => controls.writeHighlight(text)),
-  showInContext: (seq) => use((controls) => controls.showInContext(seq)),
-  permalink({ id }) {
-    const link = new URL(location.pathname, location.origin);
-    link.search = `${new URLSearchParams(
-      [...eventsUrl.searchParams].filter(([name]) => searchParams.has(name)),
-    )}`;
-    link.hash = `${new URLSearchParams({ id })}`;
-    return link.href;
-  },
-  toast: (text, action) => use((controls) => controls.toasts.show(text, action)),
-  isLeader: () => source.isLeader,
-};
-const alerts = new Alerts(page);
-
 /** @param {(controls: import("./controls.js").Controls) => unknown} action Runs as soon as they are loaded. */
 async function use(action) {
   controls ??= import("./controls.js").then(({ Controls }) => {
     for (const type of REACHING) document.removeEventListener(type, reach);
-    return new Controls(log, page, alerts);
+    return new Controls(log);
   });
   await action(await controls);
 }
@@ -213,9 +168,34 @@ function reach(event) {
   use((controls) => controls.take(event));
 }
 
-async function loadFigures() {
-  const { Figures } = await import("./figures.js");
-  figures ??= new Figures(log);
+/** @returns {Promise<Followers>} */
+function followers() {
+  return loading ??= Promise.all([
+    import("./figures.js"),
+    import("./announcer.js"),
+    import("./alerts.js"),
+  ]).then(([{ Figures }, { Announcer }, { Alerts }]) => {
+    loaded = {
+      figures: new Figures(log),
+      announcer: new Announcer(find("[data-summary]", HTMLElement)),
+      alerts: new Alerts(log),
+    };
+    follow([...ring]);
+    loaded.figures.show();
+    return loaded;
+  });
+}
+
+/** @param {Entry[]} entries Of the ring, where those wait that come before the followers do. */
+function follow(entries) {
+  if (loaded === undefined) return;
+  const { figures, announcer, alerts } = loaded;
+  figures.add(entries);
+  const happened = entries.filter(({ row, isLive }) => isLive && (row === "update" || row === "gap"));
+  for (const entry of happened) {
+    announcer.add(entry, log.isReadAloud && entry.row === "update" && log.filter.matches(entry));
+  }
+  alerts.offer(happened.filter(({ row }) => row === "update"));
 }
 
 function showLog() {

@@ -1,28 +1,16 @@
 // @ts-check
 /// <reference lib="dom" />
 /**
- * What the panels share: they find their elements, copy text and open menus.
+ * What the panels share: they copy text and open menus.
  *
  * @module
  */
 
+import { find } from "./find.js";
+
 const MARGIN = 8;
 /** @type {HTMLElement | undefined} What the pointer went down on while its popover was open. */
 let closing;
-
-/**
- * @template {Element} T
- * @param {string} selector
- * @param {new () => T} type
- * @param {ParentNode} [root]
- * @returns {T}
- * @throws {TypeError} When there is none such.
- */
-export function find(selector, type, root = document) {
-  const element = root.querySelector(selector);
-  if (element instanceof type) return element;
-  throw new TypeError(`The page has no ${type.name} that matches ${selector}.`);
-}
 
 /** The content of a template, anew. @param {string} selector */
 export function copyOf(selector) {
@@ -33,7 +21,7 @@ export function copyOf(selector) {
  * Copies text, also where a page has no clipboard because it came over plain HTTP, and says so.
  *
  * @param {string} text
- * @param {import("./logger.js").LoggerPage} page
+ * @param {import("./logger_page.js").LoggerPage} page
  * @param {string} [done] What to say then.
  */
 export async function copy(text, { toast }, done = "Copied.") {

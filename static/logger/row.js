@@ -8,9 +8,6 @@
 
 import { kindLook } from "./kind_look.js";
 
-/** More is never seen in one line; the panel shows all. */
-const CHARACTERS_MAX = 500;
-
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 
 export class Row {
@@ -62,8 +59,7 @@ export class Row {
    */
   #set(name, text) {
     const part = this.parts.get(name);
-    const cut = text.slice(0, CHARACTERS_MAX);
-    if (part !== undefined && part.data !== cut) part.data = cut;
+    if (part !== undefined && part.data !== text) part.data = text;
   }
 
   /** @param {Date} date */

@@ -14,7 +14,6 @@ import { parseObject } from "./json.js";
  * @typedef {object} Signal
  * @property {string} type "hello", "heartbeat", "gap", or one that this page is too old to know; never a row.
  * @property {string} reason Why, as text to show; "" when the server gives none.
- * @property {number} subscribers How many streams are open; -1 when the server does not say.
  */
 
 const SIGNAL_EVENT_TYPE = "mercure";
@@ -31,6 +30,5 @@ export function readSignal({ id, type, data }) {
   return {
     type: typeof signal.type === "string" ? signal.type : "",
     reason: typeof signal.reason === "string" ? signal.reason : "",
-    subscribers: typeof signal.subscribers === "number" ? signal.subscribers : -1,
   };
 }

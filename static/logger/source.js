@@ -15,7 +15,6 @@ import { SeenIds } from "./seen_ids.js";
 import { toUpdate } from "./update.js";
 
 /** @typedef {import("./event_stream.js").StreamEvent} StreamEvent */
-/** @typedef {import("./signal.js").Signal} Signal */
 
 /**
  * @typedef {object} SourceState
@@ -23,7 +22,6 @@ import { toUpdate } from "./update.js";
  * @property {number} [retryAt] When the next attempt starts, in ms of the epoch; absent while one is under way.
  * @property {string} [problem] Why the last attempt failed, as a sentence; absent after a mere interruption.
  * @property {number} [count] How many came so far while it catches up.
- * @property {"leader" | "follower" | "alone"} [role]
  */
 
 /**
@@ -31,7 +29,6 @@ import { toUpdate } from "./update.js";
  * @property {(events: StreamEvent[], how: { isLive: boolean }) => void} onEvents
  * @property {(reason: string) => void} onGap
  * @property {(state: SourceState) => void} onState
- * @property {(signal: Signal) => void} [onHeartbeat]
  */
 
 /**
@@ -41,7 +38,7 @@ import { toUpdate } from "./update.js";
  *   | { kind: "events", after: string, events: StreamEvent[], isLive: boolean }
  *   | { kind: "gap", reason: string }
  *   | { kind: "state", state: SourceState }
- *   | { kind: "beat", signal?: Signal }} Message
+ *   | { kind: "beat" }} Message
  */
 
 const FIRST_PAGE = 500;
@@ -88,7 +85,8 @@ export class Source {
     this.#stream = new LastingStream({
       onEvent: (event) => this.#collect(event),
       onGap: (reason) => this.#announceGap(reason),
-      onSignal: (signal) => this.#pass(signal),
+      // A sign of life for the other tabs, where nothing happens.
+      onSignal: () => this.#tell({ kind: "beat" }),
       onConnecting: () => this.#enterWait(),
       onOpen: () => this.#enterOpen(),
       onWait: ({ cause, retryAt }) => {
@@ -193,9 +191,6 @@ export class Source {
         break;
       case "state":
         this.#follow(message.state);
-        break;
-      case "beat":
-        if (message.signal !== undefined) this.#handlers.onHeartbeat?.(message.signal);
         break;
     }
   }
@@ -315,13 +310,6 @@ export class Source {
     this.#handlers.onGap(reason);
   }
 
-  /** @param {Signal} signal */
-  #pass(signal) {
-    if (signal.type !== "heartbeat") return;
-    this.#tell({ kind: "beat", signal });
-    this.#handlers.onHeartbeat?.(signal);
-  }
-
   #enterOpen() {
     this.#problem = undefined;
     this.#openedAt = this.#wasLive ? Date.now() : Infinity;
@@ -351,9 +339,8 @@ export class Source {
   /** @param {SourceState} state */
   #showState(state) {
     this.#state = state;
-    const role = this.#leader === undefined ? "alone" : this.#leader.isLeader ? "leader" : "follower";
     // Before its history is there, a page that is live would look as if nothing had ever happened.
     const isReady = this.#waiting === undefined || state.name !== "live";
-    this.#handlers.onState({ ...(isReady ? state : { name: "connecting" }), role });
+    this.#handlers.onState(isReady ? state : { name: "connecting" });
   }
 }

@@ -53,7 +53,7 @@ export class Stats {
     counts.dropped += entry.dropped;
     if (entry.level === "error") counts.errors++;
     if (entry.type === "login") counts.logins++;
-    if (entry.type === "user:btn") counts.clicks++;
+    if (entry.type === "user:btn" || entry.kind === "click") counts.clicks++;
     if (entry.notify) counts.alerts++;
     increment(this.#kinds, entry.kind);
     if (entry.site !== "") increment(this.#sites, entry.site);

@@ -20,7 +20,7 @@ const LABELS = {
 
 export class StatusView {
   #elements;
-  /** @type {Omit<SourceState, "role">} */
+  /** @type {SourceState} */
   #state = { name: "connecting" };
   #log = { isFollowing: true, unseen: 0, kept: 0, shown: 0, isFiltered: false };
   /** @type {ReturnType<typeof setTimeout> | undefined} */

@@ -6,7 +6,8 @@
  * @module
  */
 
-import { copy, find, openMenu } from "./panel.js";
+import { find } from "./find.js";
+import { copy, openMenu } from "./panel.js";
 
 /** Those that the filter knows. */
 const FIELDS = ["k", "site", "sid", "level", "type", "id"];
@@ -15,7 +16,7 @@ const SHOWN_MAX = 200;
 /**
  * @param {HTMLElement} anchor
  * @param {{ field: string, value: string }} chosen With "" for a field that the filter does not know.
- * @param {import("./logger.js").LoggerPage} page
+ * @param {import("./logger_page.js").LoggerPage} page
  */
 export function showValueMenu(anchor, { field, value }, page) {
   const menu = find("[data-value-menu]", HTMLElement);

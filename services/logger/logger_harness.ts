@@ -1,0 +1,166 @@
+/// <reference lib="dom" />
+/** The logger page by itself: the browser gets its files from `static/`, and a hub that the test plays. */
+import assert from "node:assert/strict";
+import type { BrowserContextOptions, Page } from "playwright-core";
+import { launchBrowser, openPage, type WatchedPage } from "../lib/testing/browser.ts";
+
+const STATIC_FOLDER = new URL("../../static/logger/", import.meta.url);
+const TYPES: Readonly<Record<string, string>> = {
+  js: "text/javascript",
+  css: "text/css",
+  svg: "image/svg+xml",
+};
+
+export interface Update {
+  readonly id: string;
+  readonly type: string;
+  readonly data: string;
+}
+
+/** An update as the collector publishes it; `number` tells it from others. */
+export function tracked(number: number, more: Readonly<Record<string, unknown>> = {}): Update {
+  const time = Date.UTC(2026, 0, 2, 3, 4, 5) + number;
+  const clocks = { client: time, sent: time + 40, received: time + 100 };
+  const body = { kind: "click", site: "shop", sid: "s1", n: number, time, clocks, ...more };
+  return { id: `urn:t:${number}`, type: "track", data: JSON.stringify(body) };
+}
+
+export const row = ({ id }: Pick<Update, "id">): string => `[data-event-id="${id}"]`;
+
+/** What has the focus: its text, or the value of its label. */
+export function focused(page: Page): Promise<string> {
+  return page.evaluate(() => {
+    const { activeElement } = document;
+    return activeElement?.getAttribute("aria-label") ?? activeElement?.textContent?.trim() ?? "";
+  });
+}
+
+/** What the page asks for: a stream that stays open, and a history. */
+export class Hub implements AsyncDisposable {
+  readonly log: Update[];
+  /** The parameters of each stream that was opened. */
+  readonly connections: URLSearchParams[] = [];
+  readonly #streams = new Set<ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>>();
+  readonly #encoder = new TextEncoder();
+  readonly #server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    (request) => this.#answer(request),
+  );
+
+  /** @param history - what has happened so far, the oldest first */
+  constructor(history: readonly Update[]) {
+    this.log = [...history];
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#server.addr.port}/logger/`;
+  }
+
+  publish(...updates: Update[]): void {
+    this.log.push(...updates);
+    this.#write(framesOf(updates));
+  }
+
+  signal(body: Readonly<Record<string, unknown>>): void {
+    this.#write(`event: mercure\ndata: ${JSON.stringify(body)}\n\n`);
+  }
+
+  /** Ends all streams. */
+  cut(): void {
+    for (const stream of this.#streams) stream.close();
+    this.#streams.clear();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.cut();
+    await this.#server.shutdown();
+  }
+
+  #write(text: string): void {
+    for (const stream of this.#streams) stream.enqueue(this.#encoder.encode(text));
+  }
+
+  #answer(request: Request): Promise<Response> | Response {
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname === "/events") return this.#stream(searchParams);
+    if (pathname === "/events/history") return this.#history(searchParams);
+    return serveFile(pathname.replace(/^\/logger\//, "") || "index.html");
+  }
+
+  #stream(params: URLSearchParams): Response {
+    this.connections.push(params);
+    const missed = params.has("last_event_id") ? this.#indexOf(params.get("last_event_id")!) + 1 : Infinity;
+    let stream: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
+    const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+      start: (controller) => {
+        stream = controller;
+        this.#streams.add(stream);
+        const hello = 'event: mercure\ndata: {"type":"hello"}\n\n';
+        stream.enqueue(this.#encoder.encode(hello + framesOf(this.log.slice(missed))));
+      },
+      cancel: () => {
+        this.#streams.delete(stream);
+      },
+    });
+    return new Response(body, { headers: { "Content-Type": "text/event-stream" } });
+  }
+
+  #history(params: URLSearchParams): Response {
+    const limit = Number(params.get("limit"));
+    const [name, id] = [...params].find(([name]) => /before|until|after/.test(name)) ?? ["", ""];
+    const index = name === "" ? this.log.length : this.#indexOf(id);
+    if (index === -1) return new Response(null, { status: 404 });
+    const end = name === "after"
+      ? Math.min(this.log.length, index + 1 + limit)
+      : index + (name === "until" ? 1 : 0);
+    const start = name === "after" ? index + 1 : Math.max(0, end - limit);
+    const place = (index: number) => `#${index}`;
+    return Response.json({
+      updates: this.log.slice(start, end).map((each) => ({ ...each, topics: ["/t"] })),
+      older: start > 0 ? place(start) : null,
+      newer: end < this.log.length ? place(end - 1) : null,
+    });
+  }
+
+  #indexOf(id: string): number {
+    return id.startsWith("#") ? Number(id.slice(1)) : this.log.findIndex((each) => each.id === id);
+  }
+}
+
+function framesOf(updates: readonly Update[]): string {
+  return updates.map(({ id, type, data }) => `id: ${id}\nevent: ${type}\ndata: ${data}\n\n`).join("");
+}
+
+async function serveFile(name: string): Promise<Response> {
+  const type = TYPES[name.split(".").at(-1)!] ?? "text/html";
+  return new Response(await Deno.readTextFile(new URL(name, STATIC_FOLDER)), {
+    headers: { "Content-Type": type },
+  });
+}
+
+interface LoggerOptions extends BrowserContextOptions {
+  /** Of the page, behind its path. */
+  readonly address?: string;
+}
+
+/** Opens the page with what has happened so far; whatever the browser complains of fails the test. */
+export async function withLogger(
+  history: readonly Update[],
+  test: (page: Page, hub: Hub, opened: WatchedPage) => Promise<void>,
+  { address = "", ...options }: LoggerOptions = {},
+): Promise<void> {
+  await using hub = new Hub(history);
+  const browser = await launchBrowser();
+  try {
+    await using opened = await openPage(browser, hub.url + address, { reducedMotion: "reduce", ...options });
+    await live(opened.page);
+    await test(opened.page, hub, opened);
+    assert.deepEqual(opened.complaints, []);
+  } finally {
+    await browser.close();
+  }
+}
+
+export async function live(page: Page): Promise<void> {
+  await page.waitForSelector('[role="status"][data-state="live"]');
+}

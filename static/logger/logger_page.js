@@ -1,0 +1,54 @@
+// @ts-check
+/// <reference lib="dom" />
+/**
+ * What the panels and the alerts get to see of the page.
+ *
+ * @module
+ */
+
+/** @typedef {import("./entry.js").Entry} Entry */
+/** @typedef {import("./logger.js").Log} Log */
+/** @typedef {import("./logger.js").Term} Term */
+
+/** @typedef {ReturnType<typeof loggerPage>} LoggerPage */
+
+/** @param {Log} log */
+export function loggerPage({ ring, selection, source, eventsUrl, use }) {
+  return {
+    ring,
+    selection,
+    eventsUrl,
+    isLeader: () => source.isLeader,
+    /**
+     * Opens the details of a row, or closes them.
+     *
+     * @param {number | undefined} seq
+     */
+    select: (seq) => use((controls) => controls.select(seq)),
+    /** @param {Term} term */
+    filterBy: (term) => use((controls) => controls.replaceTerm(undefined, term)),
+    /** @param {string} text */
+    highlight: (text) => use((controls) => controls.writeHighlight(text)),
+    /**
+     * Without filters, with this row in view.
+     *
+     * @param {number} seq
+     */
+    showInContext: (seq) => use((controls) => controls.showInContext(seq)),
+    /**
+     * @param {string} text
+     * @param {{label: string, run: () => void}} [action]
+     */
+    toast: (text, action) => use((controls) => controls.toasts.show(text, action)),
+    /** @param {Entry} entry */
+    permalink: ({ id }) => {
+      const link = new URL(location.pathname, location.origin);
+      // The matchers belong to what the page shows; the filter does not.
+      for (const [name, value] of new URL(location.href).searchParams) {
+        if (/^match(_urlpattern)?$/.test(name)) link.searchParams.append(name, value);
+      }
+      link.hash = `${new URLSearchParams({ id })}`;
+      return link.href;
+    },
+  };
+}
