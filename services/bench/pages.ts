@@ -72,9 +72,12 @@ async function measure(browser: Browser, seconds: number): Promise<Figure[]> {
   await using loaded = await WatchedPage.open(browser, url);
   const firstRow = await loaded.firstRow();
   await watched[Symbol.asyncDispose]();
+  const before = await loaded.total();
   const steady = await loaded.during(() => publish(STEADY_RATE, seconds));
   const wave = await loaded.during(() => publish(WAVE_RATE, seconds));
-  const missing = RING - (STEADY_RATE + WAVE_RATE) * seconds;
+  const published = (STEADY_RATE + WAVE_RATE) * seconds;
+  const missed = before + published - await loaded.settledTotal();
+  const missing = RING - published;
   if (missing > 0) await publish(WAVE_RATE, Math.ceil(missing / WAVE_RATE));
   const heap = await loaded.heap();
   const figure = (name: string, unit: string, value: number, below?: number): Figure => ({
@@ -95,6 +98,7 @@ async function measure(browser: Browser, seconds: number): Promise<Figure[]> {
     figure(`${at(WAVE_RATE)}: frame, p99`, "ms", wave.frameP99),
     figure(`${at(WAVE_RATE)}: frames over 50 ms`, "", wave.slowFrames, 1),
     figure(`${at(WAVE_RATE)}: main thread busy`, "%", 100 * wave.busy),
+    figure("events of both that the page missed", "", missed, 1),
     figure(`memory of the page with ${RING.toLocaleString("en")} events`, "MB", heap / MB, 100),
   ];
 }

@@ -5,12 +5,11 @@ import { isbot } from "isbot";
 import * as v from "valibot";
 import { type Answer, BATCH, type Batch, EVENT, type TrackedEvent } from "../lib/api/tracking.ts";
 import type { Channel } from "../lib/channel.ts";
-import { clientAddress } from "../lib/client_address.ts";
 import { type App, ProblemError, readBody } from "../lib/http.ts";
 import { publishOptionsFor } from "../lib/idempotency.ts";
 import type { Log } from "../lib/log.ts";
 import type { Config } from "./config.ts";
-import { clientKey, Limit } from "./limits.ts";
+import { Limit, limitClients } from "./limits.ts";
 import { trackedUpdate } from "./track.ts";
 
 /** Bytes of a batch. The tracker sends 48 KB at most; this is the quota of browsers for requests that outlive a page. */
@@ -35,7 +34,6 @@ interface CollectOptions {
 
 /** Answers `POST` at the path of events: 2xx once all that is to be stored is stored. */
 export function serveCollect(app: App, { config, channel, log }: CollectOptions): void {
-  const perClient = new Limit(config.maxBatchesPerClient, "batches from one address", log);
   const perSite = new Limit(config.maxEventsPerSite, "events of one site", log);
   app.use(
     config.eventsPath,
@@ -47,31 +45,35 @@ export function serveCollect(app: App, { config, channel, log }: CollectOptions)
       maxAge: 86_400,
     }),
   );
-  app.post(config.eventsPath, async (c) => {
-    const received = Date.now();
-    await perClient.take(clientKey(clientAddress(c, config.trustedProxies)), 1);
-    const batch = readBatch(await readBody(c, MAX_BATCH_BYTES));
-    if (!includes(config.trackSites, batch.site)) {
-      throw new ProblemError(403, "TRACK_SITES does not list this site");
-    }
-    const isOff = includes(config.trackOff, batch.site);
-    if (isOff || isUnwanted(c, batch)) return answer(c, { now: received, ...(isOff && { off: true }) });
-    const { events, rejected } = judge(batch.e);
-    await perSite.take(batch.site, events.length);
-    await Promise.all(
-      events.map((event, index) =>
-        channel.publish(
-          trackedUpdate(event, { batch, received, isFirst: index === 0 }),
-          publishOptionsFor(event.id, "POST e", () => [batch.site]),
-        )
-      ),
-    );
-    return answer(c, {
-      now: received,
-      ...(config.trackSample < 1 && { rate: config.trackSample }),
-      ...(rejected.length > 0 && { rejected }),
-    });
-  });
+  const { trustedProxies } = config;
+  app.post(
+    config.eventsPath,
+    limitClients(config.maxBatchesPerClient, { trustedProxies, log }),
+    async (c) => {
+      const received = Date.now();
+      const batch = readBatch(await readBody(c, MAX_BATCH_BYTES));
+      if (!includes(config.trackSites, batch.site)) {
+        throw new ProblemError(403, "TRACK_SITES does not list this site");
+      }
+      const isOff = includes(config.trackOff, batch.site);
+      if (isOff || isUnwanted(c, batch)) return answer(c, { now: received, ...(isOff && { off: true }) });
+      const { events, rejected } = judge(batch.e);
+      await perSite.take(batch.site, events.length);
+      await Promise.all(
+        events.map((event, index) =>
+          channel.publish(
+            trackedUpdate(event, { batch, received, isFirst: index === 0 }),
+            publishOptionsFor(event.id, "POST e", () => [batch.site]),
+          )
+        ),
+      );
+      return answer(c, {
+        now: received,
+        ...(config.trackSample < 1 && { rate: config.trackSample }),
+        ...(rejected.length > 0 && { rejected }),
+      });
+    },
+  );
 }
 
 /** Says nothing but 204 where there is nothing to say beyond the time. */

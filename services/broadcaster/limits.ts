@@ -1,7 +1,9 @@
 /** How much may be reported: by one client, and of one site. */
 import { createHash, randomBytes } from "node:crypto";
-import { isIPv6 } from "node:net";
+import { type BlockList, isIPv6 } from "node:net";
+import type { MiddlewareHandler } from "hono";
 import { RateLimiterMemory } from "rate-limiter-flexible";
+import { clientAddress } from "../lib/client_address.ts";
 import { ProblemError } from "../lib/http.ts";
 import type { Log } from "../lib/log.ts";
 
@@ -68,6 +70,18 @@ export class Limit {
   #counterOf(key: string): number {
     return createHash("sha1").update(this.#salt).update(key).digest().readUInt32LE() % COUNTERS;
   }
+}
+
+/** Middleware that answers 429 when a client asks more often. */
+export function limitClients(
+  perMinute: number,
+  { trustedProxies, log }: { trustedProxies: BlockList; log: Log },
+): MiddlewareHandler {
+  const limit = new Limit(perMinute, "batches from one address", log);
+  return async function limitClients(c, next) {
+    await limit.take(clientKey(clientAddress(c, trustedProxies)), 1);
+    await next();
+  };
 }
 
 /**

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
+import { gunzipSync } from "node:zlib";
 import { type App, createApp, serve } from "./http.ts";
 import { createLog } from "./log.ts";
 import { escapeAttribute, listFiles, readPage, serveFiles, servePage } from "./pages.ts";
@@ -164,6 +165,37 @@ for (
     const { status, body } = await revalidate(app, `/files/${name}`);
     assert.deepEqual([status, body], [304, ""]);
   });
+}
+
+Deno.test("pages and files are compressed for those who take it, and known again by their tag", async () => {
+  const app = createTestApp();
+  const page = STRICT_PAGE + "x".repeat(2000);
+  servePage(app, "/page", page);
+  serveFiles(app, "", "logger", ["design.css"]);
+  const wanted = {
+    "/page": page,
+    "/design.css": await Deno.readTextFile(new URL("logger/design.css", STATIC)),
+  };
+  for (const [path, text] of Object.entries(wanted)) {
+    const gzip = { "Accept-Encoding": "gzip, br" };
+    const { headers, ...response } = await ask(app, path, gzip);
+    assert.equal(headers.get("Content-Encoding"), "gzip");
+    assert.match(headers.get("Vary") ?? "", /accept-encoding/i);
+    assert.ok(response.body.length < text.length / 2);
+    assert.equal(gunzipSync(response.body).toString(), text);
+    const again = await ask(app, path, { ...gzip, "If-None-Match": headers.get("ETag") ?? "" });
+    assert.equal(again.status, 304);
+    assert.equal((await ask(app, path, {})).headers.get("Content-Encoding"), null);
+  }
+});
+
+async function ask(
+  app: App,
+  path: string,
+  headers: Record<string, string>,
+): Promise<{ status: number; headers: Headers; body: Uint8Array }> {
+  const response = await app.request(path, { headers });
+  return { status: response.status, headers: response.headers, body: await response.bytes() };
 }
 
 Deno.test("serveFiles() serves the files that are listed, and nothing else however it is asked", async () => {

@@ -27,6 +27,8 @@ export interface Stretch {
 
 /** Milliseconds of a frame that a person notices. */
 const SLOW_FRAME_MS = 50;
+/** Milliseconds without a new event after which none is under way. */
+const SETTLED_MS = 3000;
 
 export class WatchedPage implements AsyncDisposable {
   readonly page: Page;
@@ -77,6 +79,21 @@ export class WatchedPage implements AsyncDisposable {
     await this.page.evaluate(() => (globalThis as Probed).watchPixels());
     await work();
     return await this.page.evaluate(() => (globalThis as Probed).notes.pixels);
+  }
+
+  /** How many events the page says that it got. */
+  async total(): Promise<number> {
+    return Number((await this.page.textContent("[data-counter=total]"))?.replaceAll(/\D/g, ""));
+  }
+
+  /** The same, once nothing more comes. */
+  async settledTotal(): Promise<number> {
+    for (let before = NaN;;) {
+      const total = await this.total();
+      if (total === before) return total;
+      before = total;
+      await new Promise((resolve) => setTimeout(resolve, SETTLED_MS));
+    }
   }
 
   /** Bytes that the page's objects take, after a collection. */
