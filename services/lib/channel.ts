@@ -59,13 +59,17 @@ export interface Channel extends AsyncDisposable {
   history(after: Cursor | "earliest", options: { limit: number }): Promise<Entry[]>;
 
   /**
-   * Resolves with at most `limit` entries right before the cursor, the oldest first; none means that nothing older is
-   * kept. `latest` stands for the end at the moment of the call.
+   * Resolves with at most `limit` entries right before the cursor, the oldest first, possibly fewer; none means that
+   * nothing older is kept. `latest` stands for the end at the moment of the call. With `inclusive` the last of them is
+   * the one that the cursor stands for, while it is kept.
    *
    * @throws {HistoryLostError} when the cursor is not of this channel.
    * @throws {ChannelUnavailableError} when the channel cannot be reached.
    */
-  historyBefore(before: Cursor | "latest", options: { limit: number }): Promise<Entry[]>;
+  historyBefore(
+    before: Cursor | "latest",
+    options: { limit: number; inclusive?: boolean },
+  ): Promise<Entry[]>;
 
   /**
    * The cursor of the first kept update that bears this id, or undefined.
@@ -81,6 +85,14 @@ export interface Channel extends AsyncDisposable {
    * @throws {ChannelUnavailableError} when the channel cannot be reached.
    */
   latest(options?: { msAgo?: number }): Promise<Cursor>;
+
+  /**
+   * Names the history: the same for all who have the channel open, and another one once the history is lost. It is
+   * nobody else's to know, so that it can serve as a secret that they share.
+   *
+   * @throws {ChannelUnavailableError} when the channel cannot be reached.
+   */
+  epoch(): Promise<string>;
 
   /** Whether the channel can be reached now; readiness probes ask it. */
   status(): ChannelStatus;

@@ -93,6 +93,7 @@ export const HOSTILE_TOPICS: readonly string[] = [
 const NAMES = [
   ["match", "match_exact", "match_urlpattern", "topic", "data", "private", "id", "type", "retry"],
   ["last_event_id", "lastEventID", "Last-Event-ID", "signals", "authorization", "access_token"],
+  ["limit", "before", "until", "after"],
 ].flat();
 
 const WRONG_NAMES = ["Match", "match_regexp", "__proto__", "constructor", ""];
@@ -113,6 +114,9 @@ const ROUTES = [
   [
     "/events",
     "/events/",
+    "/events/history",
+    "/history",
+    "/history/",
     "/event/pill:red",
     "/",
     "/hub",
@@ -137,6 +141,21 @@ const HOSTS = [
   "%",
   "",
   "x".repeat(1000),
+];
+
+/** Places in the history that nobody has given out: nearly right, made up, or of another kind. */
+const PLACES: readonly string[] = [
+  "#",
+  "##",
+  "#AAAA",
+  `#${"A".repeat(208)}`,
+  `#${"A".repeat(1023)}`,
+  "#0123456789abcdef-1",
+  "0123456789abcdef-1",
+  "#earliest",
+  "earliest",
+  '{"cursor":"earliest"}',
+  "urn:uuid:00000000-0000-7000-8000-000000000000",
 ];
 
 const EMPTY = new Uint8Array(0);
@@ -283,6 +302,11 @@ function anyDeepHttp({ tokens, host }: AttackOptions): fc.Arbitrary<Uint8Array<A
   const topic = anyText.map((text) => `topic=${encodeURIComponent(text)}&`);
   const match = fc.tuple(fc.constantFrom("match", "match_urlpattern", "topic"), anyText)
     .map(([name, text]) => `${name}=${encodeURIComponent(text)}`);
+  const place = fc.tuple(
+    fc.constantFrom("before", "until", "after"),
+    fc.oneof(fc.constantFrom(...PLACES), anyText),
+    fc.constantFrom("&limit=1", "&limit=1000", "&limit=1e9", ""),
+  ).map(([name, text, limit]) => `${name}=${encodeURIComponent(text)}${limit}`);
   const request = fc.oneof(
     fc.record({
       line: fc.constant(`POST ${HUB_PATH}`),
@@ -290,6 +314,9 @@ function anyDeepHttp({ tokens, host }: AttackOptions): fc.Arbitrary<Uint8Array<A
     }),
     fc.record({ line: fc.constant(`QUERY ${HUB_PATH}?last_event_id=earliest`), body: match }),
     fc.record({ line: match.map((text) => `GET ${HUB_PATH}?${text}`), body: fc.constant(undefined) }),
+    fc.record({ line: place.map((text) => `GET /history?${text}`), body: fc.constant(undefined) }),
+    fc.record({ line: match.map((text) => `QUERY /events/history?${text}`), body: place }),
+    fc.record({ line: match.map((text) => `GET /history?limit=1000&${text}`), body: fc.constant(undefined) }),
     fc.record({
       line: fc.array(anyText.map(encodeURIComponent), { maxLength: 2 })
         .map((parts) => `GET ${[`${HUB_PATH}/subscriptions/exact`, ...parts].join("/")}`),

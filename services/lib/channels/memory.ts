@@ -64,10 +64,13 @@ export class MemoryChannel implements Channel {
   }
 
   // deno-lint-ignore require-await -- as above
-  async historyBefore(before: Cursor | "latest", { limit }: { limit: number }): Promise<Entry[]> {
+  async historyBefore(
+    before: Cursor | "latest",
+    { limit, inclusive = false }: { limit: number; inclusive?: boolean },
+  ): Promise<Entry[]> {
     this.#refuseWhenClosed();
-    const number = before === "latest" ? this.#end + 1 : this.#numberOf(before);
-    const end = Math.max(0, number - 1 - this.#forgotten);
+    const last = before === "latest" ? this.#end : this.#numberOf(before) - (inclusive ? 0 : 1);
+    const end = Math.max(0, last - this.#forgotten);
     return this.#kept.slice(Math.max(0, end - limit), end).map(({ entry }) => entry);
   }
 
@@ -83,6 +86,12 @@ export class MemoryChannel implements Channel {
     const then = performance.now() - msAgo;
     const newer = msAgo === 0 ? 0 : this.#kept.length - 1 - this.#kept.findLastIndex(({ at }) => at <= then);
     return this.#cursorOf(this.#end - newer);
+  }
+
+  // deno-lint-ignore require-await -- as above
+  async epoch(): Promise<string> {
+    this.#refuseWhenClosed();
+    return this.#epoch;
   }
 
   status(): ChannelStatus {

@@ -50,9 +50,6 @@ const TURN_LIMIT = 1000;
 /** Messages that may wait in a subscriber's socket while its consumer is busy; what is above is read back. */
 const RECEIVE_HIGH_WATER_MARK = 10_000;
 
-/** Pages of the forwarder that are put together into one that is read backwards; each is bounded in bytes. */
-const MAX_PAGES_BEFORE = 2;
-
 /** What a client needs where the forwarder speaks CURVE. Each key is 40 characters of Z85. */
 export interface CurveKeys {
   readonly serverPublicKey: string;
@@ -138,23 +135,23 @@ export class ZeromqChannel implements Channel {
     return entries.map(({ item }) => item);
   }
 
-  async historyBefore(before: Cursor | "latest", { limit }: { limit: number }): Promise<Entry[]> {
-    const place = before === "latest" ? following(await this.#readEnd(0)) : positionOf(before);
-    const { epoch, number } = place;
-    const count = Math.min(limit, MAX_PAGE);
+  async historyBefore(
+    before: Cursor | "latest",
+    { limit, inclusive = false }: { limit: number; inclusive?: boolean },
+  ): Promise<Entry[]> {
+    const position = before === "latest" ? await this.#readEnd(0) : positionOf(before);
+    const last = before === "latest" || inclusive ? position : previous(position);
     // Numbers have no holes: what comes right before a place is what follows another one.
-    let after: Position = { epoch, number: Math.max(0, number - 1 - count) };
-    const pages: Positioned<Entry>[][] = [];
-    do {
-      const page = await this.#readKept(after, { limit: count, place });
-      const last = page.at(-1);
-      if (last === undefined) break;
-      after = last.position;
-      pages.push(page);
-      // Pages of large updates are short; the newest of them are what was asked for.
-      if (pages.length > MAX_PAGES_BEFORE) pages.shift();
-    } while (after.number < number - 1);
-    return pages.flat().filter(({ position }) => position.number < number).map(({ item }) => item);
+    for (let count = Math.min(limit, MAX_PAGE);;) {
+      const page = await this.#readKept(last, count);
+      const newest = page.at(-1)?.position.number ?? Infinity;
+      if (newest >= last.number || count === 1) {
+        return page.filter(({ position }) => position.number <= last.number).map(({ item }) => item);
+      }
+      // Large updates fill a page before it comes so far; what does not fit is read when it is asked for. With each
+      // of these steps at most half as many are wanted, and one alone fits always.
+      count = Math.max(1, Math.min(page.length, Math.floor(count / 2)));
+    }
   }
 
   async locate(id: string): Promise<Cursor | undefined> {
@@ -164,6 +161,10 @@ export class ZeromqChannel implements Channel {
 
   async latest({ msAgo = 0 }: { msAgo?: number } = {}): Promise<Cursor> {
     return formatCursor(await this.#readEnd(msAgo));
+  }
+
+  async epoch(): Promise<string> {
+    return (await this.#readEnd(0)).epoch;
   }
 
   status(): ChannelStatus {
@@ -228,7 +229,7 @@ export class ZeromqChannel implements Channel {
     let catchUp: CatchUp<Entry>;
     if (start === undefined) {
       const { entries, end } = await read("earliest");
-      catchUp = new CatchUp(entries[0] === undefined ? end : before(entries[0].position));
+      catchUp = new CatchUp(entries[0] === undefined ? end : previous(entries[0].position));
       const ready = catchUp.page(entries, end);
       if (ready.length > 0) yield ready;
     } else {
@@ -305,19 +306,18 @@ export class ZeromqChannel implements Channel {
     );
   }
 
-  /** The same, and where the page would begin with what is forgotten, what is kept of it. */
-  async #readKept(
-    after: Position,
-    { limit, place }: { limit: number; place: Position },
-  ): Promise<Positioned<Entry>[]> {
-    try {
-      return (await this.#readPage(after, limit)).entries;
-    } catch (error) {
-      if (!(error instanceof HistoryLostError)) throw error;
-      const { entries, end } = await this.#readPage("earliest", limit);
-      if (end.epoch !== place.epoch || end.number + 1 < place.number) throw error;
-      return entries;
+  /** A page that begins where as many are wanted up to the last one; with what is kept, where that has been forgotten. */
+  async #readKept(last: Position, count: number): Promise<Positioned<Entry>[]> {
+    const { epoch, number } = last;
+    const after = { epoch, number: Math.max(0, number - count) };
+    const { entries, end } = await this.#readPage(after, count).catch((error) => {
+      if (error instanceof HistoryLostError) return this.#readPage("earliest", count);
+      throw error;
+    });
+    if (end.epoch !== epoch || end.number < number) {
+      throw new HistoryLostError("Cannot read before the cursor: it is not of this history");
     }
+    return entries;
   }
 
   async #readPage(
@@ -335,12 +335,8 @@ function entryOf({ position, item }: Positioned<Update>): Positioned<Entry> {
   return { position, item: { cursor: formatCursor(position), update: item } };
 }
 
-function before({ epoch, number }: Position): Position {
+function previous({ epoch, number }: Position): Position {
   return { epoch, number: number - 1 };
-}
-
-function following({ epoch, number }: Position): Position {
-  return { epoch, number: number + 1 };
 }
 
 /** The position in a cursor that came from outside; one of another adapter is of another history. */

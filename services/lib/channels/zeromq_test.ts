@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Router, XPublisher } from "zeromq";
-import { ChannelUnavailableError } from "../channel.ts";
+import { ChannelUnavailableError, HistoryLostError } from "../channel.ts";
 import { testChannel } from "../testing/channel_contract.ts";
 import { eventually, within } from "../testing/deadline.ts";
 import { numberedUpdate } from "../testing/fixtures.ts";
@@ -152,6 +152,8 @@ class ScriptedForwarder implements AsyncDisposable {
   epoch = "00000000000000aa";
   /** How many updates the history holds, numbered from 1. */
   size = 0;
+  /** How many updates fit into one page of the history. */
+  fits = Infinity;
   /** Every history request so far. */
   readonly reads: RouterRequest[] = [];
 
@@ -202,12 +204,13 @@ class ScriptedForwarder implements AsyncDisposable {
   #answer(request: RouterRequest): Reply {
     if (request.verb !== "history") return encodeEnd(this.#end);
     this.reads.push(request);
-    const { after } = request;
+    const { after, limit } = request;
     if (after !== "earliest" && after.epoch !== this.epoch) {
       return { ok: false, code: "history-lost", reason: "another log" };
     }
     const start = after === "earliest" ? 0 : after.number;
-    const numbers = Array.from({ length: this.size - start }, (_, index) => start + index + 1);
+    const length = Math.min(this.size - start, limit, this.fits);
+    const numbers = Array.from({ length }, (_, index) => start + index + 1);
     const updates = numbers.map((number) => ({
       position: { epoch: this.epoch, number },
       json: JSON.stringify(numberedUpdate(number)),
@@ -245,6 +248,31 @@ async function subscribeTo(forwarder: ScriptedForwarder): Promise<
 }
 
 const IDS = ["urn:test:1", "urn:test:2", "urn:test:3", "urn:test:4"];
+
+Deno.test("ZeromqChannel.historyBefore() does not read all of what is wanted to find the little that fits", async () => {
+  await using forwarder = new ScriptedForwarder();
+  await using channel = connect(await forwarder.start());
+  forwarder.size = 1000;
+  for (const [fits, reads] of [[1, 2], [2, 2], [199, 2], [200, 1]] as const) {
+    forwarder.fits = fits;
+    const before = forwarder.reads.length;
+    const page = await channel.historyBefore("latest", { limit: 200 });
+    assert.equal(page.at(-1)?.update.id, "urn:test:1000");
+    assert.ok(page.length >= fits / 2, `${page.length} of ${fits}`);
+    assert.equal(forwarder.reads.length - before, reads, `${fits} fit`);
+  }
+});
+
+Deno.test("ZeromqChannel.historyBefore() refuses a cursor that is newer than all", async () => {
+  await using forwarder = new ScriptedForwarder();
+  await using channel = connect(await forwarder.start());
+  forwarder.size = 5;
+  const { cursor } = (await channel.historyBefore("latest", { limit: 1 }))[0]!;
+  // As after the loss of power, when the last updates are lost and their numbers are given again.
+  forwarder.size = 3;
+  await assert.rejects(channel.historyBefore(cursor, { limit: 2 }), HistoryLostError);
+  await assert.rejects(channel.historyBefore(cursor, { limit: 1, inclusive: true }), HistoryLostError);
+});
 
 Deno.test("ZeromqChannel.subscribe() reads back what XPUB dropped, doubled or broke", async () => {
   await using forwarder = new ScriptedForwarder();

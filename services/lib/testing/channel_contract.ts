@@ -116,6 +116,71 @@ export function testChannel({ name, open, gaps = {} }: ContractOptions): void {
     assert.deepEqual(numbersOf(await channel.historyBefore(all[3]!.cursor, { limit: 2 })), [2, 3]);
   });
 
+  test("historyBefore() with inclusive ends with the entry of the cursor, whatever comes after it", async ({ channel }) => {
+    const entries = await publish(channel, 1, 5);
+    const newest = await channel.latest();
+    await publish(channel, 6, 7);
+    const upTo = async (cursor: Cursor, limit: number) =>
+      numbersOf(await channel.historyBefore(cursor, { limit, inclusive: true }));
+    assert.deepEqual(await upTo(newest, 2), [4, 5]);
+    assert.deepEqual(await upTo(cursorOf(entries, 2), 10), [1, 2, 3]);
+    assert.deepEqual(await upTo(cursorOf(entries, 0), 1), [1]);
+  });
+
+  test("historyBefore() has large updates between small ones, each once", async ({ channel }) => {
+    // More than fits into one answer of whoever keeps them, and less, in no order that could help.
+    const sizes = [
+      3_000_000,
+      1,
+      1,
+      300_000,
+      1,
+      200_000,
+      200_000,
+      1_000_000,
+      1,
+      1,
+      1,
+      70_000,
+      70_000,
+      4_000_000,
+    ];
+    const updates = sizes.map((size, number) => numberedUpdate(number, { data: "x".repeat(size) }));
+    for (const update of updates) await channel.publish(update);
+    const numbers = range(0, sizes.length - 1);
+    for (const limit of [1, 3, 1000]) {
+      const found: number[] = [];
+      for (let before: Cursor | "latest" = "latest";;) {
+        const page: Entry[] = await channel.historyBefore(before, { limit });
+        if (page[0] === undefined) break;
+        assert.ok(page.length <= limit);
+        found.unshift(...numbersOf(page));
+        before = page[0].cursor;
+      }
+      assert.deepEqual(found, numbers, `${limit} at a time`);
+    }
+  });
+
+  test("historyBefore() while the oldest are forgotten goes on right before, until nothing older is kept", async (fixture) => {
+    const { channel, keep } = fixture;
+    const entries = await publish(channel, 1, keep);
+    const publishing = publish(channel, keep + 1, keep + 2000);
+    let before = cursorOf(entries, 1500);
+    let wanted = 1500;
+    while (true) {
+      const page = await channel.historyBefore(before, { limit: 50 });
+      const [oldest] = page;
+      if (oldest === undefined) break;
+      assert.deepEqual(numbersOf(page), range(wanted - page.length + 1, wanted));
+      wanted -= page.length;
+      before = oldest.cursor;
+    }
+    const [kept] = numbersOf(await channel.history("earliest", { limit: 1 }));
+    assert.ok(kept! > wanted, `${kept} is kept, and nothing was found before ${wanted + 1}`);
+    await publishing;
+    assert.deepEqual(await channel.historyBefore(cursorOf(entries, 1500), { limit: 50 }), []);
+  });
+
   test("historyBefore() passes over what is no longer kept", async ({ channel, keep }) => {
     const first = await channel.publish(numberedUpdate(0));
     await Promise.all(
@@ -132,6 +197,14 @@ export function testChannel({ name, open, gaps = {} }: ContractOptions): void {
     const { cursor } = await other.channel.publish(numberedUpdate(1));
     await channel.publish(numberedUpdate(2));
     await assert.rejects(channel.historyBefore(cursor, { limit: 5 }), HistoryLostError);
+  });
+
+  test("epoch() is the same for all who have the channel open, and no other channel's", async (fixture) => {
+    const epoch = await fixture.channel.epoch();
+    await fixture.channel.publish(numberedUpdate(1));
+    assert.equal(await fixture.open().epoch(), epoch);
+    await using other = await open();
+    assert.notEqual(await other.channel.epoch(), epoch);
   });
 
   test("locate() finds the first update of an id", async ({ channel }) => {
@@ -210,6 +283,8 @@ export function testChannel({ name, open, gaps = {} }: ContractOptions): void {
     await assert.rejects(channel.history("earliest", { limit: 1 }), ChannelUnavailableError);
     await assert.rejects(channel.locate("urn:test:1"), ChannelUnavailableError);
     await assert.rejects(channel.latest(), ChannelUnavailableError);
+    await assert.rejects(channel.epoch(), ChannelUnavailableError);
+    await assert.rejects(channel.historyBefore("latest", { limit: 1 }), ChannelUnavailableError);
   });
 
   test("history() while the oldest are forgotten goes on in order, or says that it is lost", async (fixture) => {
@@ -254,8 +329,10 @@ export function testChannel({ name, open, gaps = {} }: ContractOptions): void {
     const { channel } = fixture;
     const received = collect(channel.subscribe("earliest", { signal: AbortSignal.timeout(20_000) }), 2000);
     const before = await publish(channel, 1, 1000);
+    const epoch = await channel.epoch();
     await fixture.restart({ forget: false });
     await publish(channel, 1001, 2000);
+    assert.equal(await channel.epoch(), epoch);
     assert.deepEqual(numbersOf(await received), range(1, 2000));
     assert.deepEqual(await channel.history("earliest", { limit: 1 }), before.slice(0, 1));
     assert.equal(await channel.locate("urn:test:1"), before[0]?.cursor);
@@ -265,6 +342,7 @@ export function testChannel({ name, open, gaps = {} }: ContractOptions): void {
     "after a restart without history, a subscription says so and all that came is new",
     async (fixture) => {
       const { channel } = fixture;
+      const epoch = await channel.epoch();
       const signal = AbortSignal.timeout(20_000);
       const batches = channel.subscribe("earliest", { signal })[Symbol.asyncIterator]();
       await publish(channel, 1, 3);
@@ -273,9 +351,11 @@ export function testChannel({ name, open, gaps = {} }: ContractOptions): void {
 
       await fixture.restart({ forget: true });
       await publish(channel, 4, 5);
+      assert.notEqual(await channel.epoch(), epoch);
       await assert.rejects(batches.next(), HistoryLostError);
       assert.deepEqual(numbersOf(await collect(channel.subscribe("earliest", { signal }), 2)), [4, 5]);
       await assert.rejects(channel.history(cursorOf(received, 0), { limit: 1 }), HistoryLostError);
+      await assert.rejects(channel.historyBefore(cursorOf(received, 2), { limit: 1 }), HistoryLostError);
     },
     gaps.restart,
   );
