@@ -120,18 +120,81 @@ Deno.test("where updates are lost with the history, the logger shows a gap", () 
     assert.deepEqual(await findBarriers(watcher.page), []);
   }));
 
-Deno.test("a report that could not be delivered is said, and can be sent again", () =>
+Deno.test("a press that could not be delivered is said, can be sent again, and arrives once", () =>
   withBrowser(async (browser, system) => {
-    await using visitor = await openPage(browser, system.broadcaster.url);
+    await using watcher = await openPage(browser, `${system.logger.url}logger/`);
+    await using visitor = await openPage(browser, "about:blank");
+    const { page } = visitor;
+    // The tracker tries again by itself; while its clock stands still, only the visitor does.
+    await page.clock.install();
+    await page.clock.pauseAt(Date.now() + 60_000);
+    await page.goto(system.broadcaster.url);
+    await counters(watcher.page, [1, 0, 0]);
     await system.forwarder[Symbol.asyncDispose]();
-    await visitor.page.click('button[data-event="pill:red"]');
-    await visitor.page.waitForSelector('button[data-event="pill:red"][data-state="failed"]');
-    assert.deepEqual(await findBarriers(visitor.page), []);
+    await page.click('button[data-event="pill:red"]');
+    await page.waitForSelector('button[data-event="pill:red"][data-state="waiting"]');
+    await page.getByText("Not delivered yet: red pill. The channel behind the server is away.").waitFor();
 
     system.forwarder = await startForwarder({ ports: system.ports });
     await ready(system.broadcaster.url);
-    await visitor.page.locator("[data-retry]:visible").first().click();
-    await visitor.page.waitForSelector('button[data-event="pill:red"][data-state="confirmed"]');
+    await page.click("[data-retry]");
+    await page.waitForSelector('button[data-event="pill:red"][data-state="confirmed"]');
+    await page.getByText("Red pill delivered.").waitFor();
+    await counters(watcher.page, [1, 1, 1]);
+    // Whatever was sent twice would be there before the next press is.
+    await click(page, "pill:blue");
+    await counters(watcher.page, [1, 2, 1]);
+  }));
+
+Deno.test("presses that nobody could take arrive by themselves, once, when somebody can", () =>
+  withBrowser(async (browser, system) => {
+    await using watcher = await openPage(browser, `${system.logger.url}logger/`);
+    await using visitor = await openPage(browser, system.broadcaster.url);
+    const { page } = visitor;
+    await counters(watcher.page, [1, 0, 0]);
+    await system.forwarder[Symbol.asyncDispose]();
+    for (const type of ["pill:red", "pill:blue", "pill:red"]) {
+      await page.click(`button[data-event="${type}"]`);
+    }
+    await page.waitForSelector('button[data-event="pill:red"][data-state="waiting"]');
+    system.forwarder = await startForwarder({ ports: system.ports });
+    await page.waitForSelector('button[data-event="pill:red"][data-state="confirmed"]');
+    await page.waitForSelector('button[data-event="pill:blue"][data-state="confirmed"]');
+    await page.context().setOffline(true);
+    await page.click('button[data-event="pill:blue"]');
+    await page.getByText("Not delivered yet: blue pill. This device is offline.").waitFor();
+    await page.context().setOffline(false);
+    await page.getByText("Blue pill delivered, 2 times.").waitFor();
+    await counters(watcher.page, [1, 4, 2]);
+  }));
+
+Deno.test("a press just before leaving the page counts", () =>
+  withBrowser(async (browser, { broadcaster, logger }) => {
+    await using watcher = await openPage(browser, `${logger.url}logger/`);
+    await using visitor = await openPage(browser, broadcaster.url);
+    await counters(watcher.page, [1, 0, 0]);
+    await visitor.page.evaluate(() => {
+      for (const button of document.querySelectorAll<HTMLElement>("button[data-event]")) button.click();
+      location.href = "about:blank";
+    });
+    await counters(watcher.page, [1, 2, 1]);
+  }));
+
+Deno.test("of a visitor who asks not to be tracked only the presses are seen", () =>
+  withBrowser(async (browser, { broadcaster, logger }) => {
+    await using watcher = await openPage(browser, `${logger.url}logger/`);
+    await using visitor = await openPage(browser, "about:blank", { extraHTTPHeaders: { "Sec-GPC": "1" } });
+    await visitor.page.addInitScript(() =>
+      Object.defineProperty(navigator, "globalPrivacyControl", { value: true })
+    );
+    await visitor.page.goto(broadcaster.url);
+    await click(visitor.page, "pill:red");
+    await counters(watcher.page, [0, 1, 1]);
+    assert.match(
+      await visitor.page.textContent("footer") ?? "",
+      /Your browser asks not to be tracked, so only/,
+    );
+    assert.deepEqual(visitor.complaints, []);
   }));
 
 Deno.test("text of an event is never markup", () =>

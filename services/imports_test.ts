@@ -121,7 +121,7 @@ Deno.test("the rooms import only whom they may", async (t) => {
       to.split("/")[0] !== "hono" || isTest(from) ||
       ["services/lib/http.ts", "services/lib/pages.ts", "services/lib/client_address.ts"].includes(from) ||
       from.startsWith("services/lib/mercure/") ||
-      /^services\/\w+\/(app|collect|history_api|metadata|server|subscribe_request|subscriptions_api|tracker_script|viewer)\.ts$/
+      /^services\/\w+\/(app|collect|history_api|limits|metadata|openapi|server|subscribe_request|subscriptions_api|tracker_script|viewer)\.ts$/
         .test(from),
   );
   await check(
@@ -133,6 +133,13 @@ Deno.test("the rooms import only whom they may", async (t) => {
   await check(
     "jose enters by lib/mercure",
     ({ from, to }) => to !== "jose" || isTest(from) || from.startsWith("services/lib/mercure/"),
+  );
+  await check(
+    "JSON Schema is made by lib/api/json_schema.ts, and openapi.json by the broadcaster alone",
+    ({ from, to }) =>
+      isTest(from) ||
+      (to !== "@valibot/to-json-schema" || from === "services/lib/api/json_schema.ts") &&
+        (to !== "services/lib/api/openapi.ts" || from === "services/broadcaster/openapi.ts"),
   );
   await check(
     "RE2 enters by linear_regexp.ts",

@@ -12,6 +12,7 @@ import { escapeAttribute, readPage, serveFiles, servePage } from "../lib/pages.t
 import { EXIT_BAD_SETTINGS, StartError } from "../lib/start.ts";
 import { serveCollect } from "./collect.ts";
 import type { Config } from "./config.ts";
+import { serveOpenApi } from "./openapi.ts";
 import { trackingUpdate } from "./track.ts";
 import { serveTracker, trackerPaths } from "./tracker_script.ts";
 
@@ -32,9 +33,11 @@ export async function createBroadcaster(options: BroadcasterOptions): Promise<Ap
 
   const page = await readPage("tracking/index.html", {
     'href="/logger/"': `href="${escapeAttribute(config.loggerUrl)}"`,
+    // Without the slash: a proxy may have put all of this service below a folder.
+    'src="tracker.js"': `src="${escapeAttribute(config.trackerPath.slice(1))}"`,
   });
   servePage(app, "/", page);
-  serveFiles(app, "", "tracking", ["tracking.css", "tracking.js", "report.js"]);
+  serveFiles(app, "", "tracking", ["tracking.css", "tracking.js", "reports.js", "report_status.js"]);
   // The logger's folder has to be whole for any static host; the tracking page shares its design from there.
   serveFiles(app, "", "logger", ["design.css", "favicon.svg"]);
 
@@ -63,6 +66,8 @@ export async function createBroadcaster(options: BroadcasterOptions): Promise<Ap
       return c.body(null, 201);
     },
   );
+
+  serveOpenApi(app, { config, hubUrl });
 
   refuseTakenPaths(app, {
     HUB_URL: [hubUrl.path],

@@ -120,6 +120,15 @@ Deno.test("every file that the tracking page names is served", async () => {
   }
 });
 
+Deno.test("the tracking page finds the tracker where TRACKER_PATH says, also when a proxy serves it below a folder", async () => {
+  for (const path of ["/tracker.js", "/js/t.js"]) {
+    const { app } = await broadcaster({ TRACKER_PATH: path });
+    const page = await (await app.request("/")).text();
+    const [, source = ""] = /<script defer src="([^"]*)"/.exec(page) ?? [];
+    assert.equal(new URL(source, "https://a.test/demo/").pathname, `/demo${path}`);
+  }
+});
+
 Deno.test("a path that something else has is refused at the start, with the name of its setting", async () => {
   const collisions: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     HUB_URL: { HUB_URL: "/tracking.js" },

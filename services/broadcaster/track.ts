@@ -1,37 +1,38 @@
 /** What a page may report, and the update that it becomes. */
-import type { Batch, Tracked, TrackedEvent } from "../lib/api/tracking.ts";
+import {
+  type Batch,
+  type Reported,
+  type ReportEvent,
+  type ReportType,
+  TRACK_EVENT,
+  type Tracked,
+  type TrackedEvent,
+} from "../lib/api/tracking.ts";
 import { newUpdateId, type Update } from "../lib/update.ts";
 import { correctedTime } from "./clock.ts";
 
 /** The site of the demo page, whose events have words of their own. */
 const DEMO_SITE = "demo";
-/**
- * One SSE type for all: an `EventSource` has to know the types in advance, and one of type `error` would be taken for
- * the end of its connection. What happened is in the topic and in the data.
- */
-const TRACK_TYPE = "track";
 
 /** What watchers are told of one type of tracking event. */
-interface Tracking {
+interface Tracking extends Reported {
   /** The SSE event name. */
-  readonly event: string;
-  readonly message: string;
-  readonly level: "debug" | "info";
-  /** Whether watchers should be alerted. */
-  readonly notify?: true;
+  readonly event: ReportEvent;
 }
 
 /** The catalogue, by the type that a page reports. A Map, so that no inherited name is a type. */
-const CATALOGUE: ReadonlyMap<string, Tracking> = new Map<string, Tracking>([
-  ["log:open", { event: "login", message: "someone logged in", level: "debug" }],
-  ["pill:blue", { event: "user:btn", message: "someone picked a blue pill", level: "info" }],
-  ["pill:red", { event: "user:btn", message: "someone picked a red pill", level: "info", notify: true }],
-]);
+const CATALOGUE: ReadonlyMap<string, Tracking> = new Map(Object.entries<Tracking>(
+  {
+    "log:open": { event: "login", message: "someone logged in", level: "debug" },
+    "pill:blue": { event: "user:btn", message: "someone picked a blue pill", level: "info" },
+    "pill:red": { event: "user:btn", message: "someone picked a red pill", level: "info", notify: true },
+  } satisfies Record<ReportType, Tracking>,
+));
 
 /** What the demo's watchers are told of an event of this type; undefined for a type that is not in the catalogue. */
 function demoEvent(
   type: string,
-): { readonly type: string; readonly data: Omit<Tracking, "event"> } | undefined {
+): { readonly type: string; readonly data: Reported } | undefined {
   const tracking = CATALOGUE.get(type);
   if (tracking === undefined) return undefined;
   const { event, ...data } = tracking;
@@ -82,7 +83,7 @@ export function trackedUpdate(event: TrackedEvent, { batch, received, isFirst }:
   return {
     id: newUpdateId(),
     topics: [`/tracking/${segment(batch.site)}/${segment(event.k)}`],
-    type: demo?.type ?? TRACK_TYPE,
+    type: demo?.type ?? TRACK_EVENT,
     data: JSON.stringify(data),
     private: false,
   };

@@ -1,8 +1,9 @@
 /** Serves the tracker script to the pages of other sites. */
+import { compress } from "hono/compress";
 import { cors } from "hono/cors";
-import { etag, RETAINED_304_HEADERS } from "hono/etag";
 import { basename, dirname, relative } from "node:path/posix";
-import type { App } from "../lib/http.ts";
+import type { TrackerPaths } from "../lib/api/routes/broadcaster.ts";
+import { type App, tagged } from "../lib/http.ts";
 import { digestOf } from "../lib/idempotency.ts";
 import { readPage } from "../lib/pages.ts";
 import type { Config } from "./config.ts";
@@ -16,7 +17,7 @@ const CACHE_CONTROL = "public, max-age=3600, stale-while-revalidate=86400";
 type TrackerConfig = Pick<Config, "trackerPath" | "eventsPath">;
 
 /** The paths at which the script is, the module, and the types. */
-export function trackerPaths(trackerPath: string): { script: string; module: string; types: string } {
+export function trackerPaths(trackerPath: string): TrackerPaths {
   const stem = trackerPath.replace(/\.js$/, "");
   return { script: trackerPath, module: `${stem}.mjs`, types: `${stem}.d.ts` };
 }
@@ -34,13 +35,11 @@ export async function serveTracker(app: App, { trackerPath, eventsPath }: Tracke
   const types = await readPage("tracker/tracker.d.ts", {});
 
   const headers = cors({ origin: "*" });
-  const unchanged = etag({
-    retainedHeaders: [...RETAINED_304_HEADERS, "access-control-allow-origin", "timing-allow-origin"],
-  });
+  const unchanged = tagged("access-control-allow-origin", "timing-allow-origin");
   const serve = (path: string, content: string, type: string) => {
     // Made of the content, so that each version has its own.
     const tag = `"${digestOf(content)}"`;
-    app.get(path, headers, unchanged, (c) =>
+    app.get(path, headers, compress(), unchanged, (c) =>
       c.body(content, 200, {
         "Content-Type": type,
         "Cache-Control": CACHE_CONTROL,

@@ -1,8 +1,9 @@
 /** The forwarder: owns the order and the history of all updates, and relays them between its ØMQ sockets. */
 import { isLoopback } from "../lib/env.ts";
-import { createApp, serve } from "../lib/http.ts";
+import { serve } from "../lib/http.ts";
 import { runTogether } from "../lib/shutdown.ts";
 import { EXIT_BAD_SETTINGS, type RunContext, start, StartError } from "../lib/start.ts";
+import { createForwarder } from "./app.ts";
 import { type Config, SETTINGS } from "./config.ts";
 import { retain } from "./retention.ts";
 import { UpdateLog } from "./update_log.ts";
@@ -46,8 +47,7 @@ function refuseOpenDoor({ ip, serverSecretKey, clientKeys, insecure }: Config): 
 
 async function serveHealth({ ip, port }: Config, context: RunContext): Promise<void> {
   if (port === undefined) return;
-  const app = createApp(context);
-  await serve(app, { hostname: ip, port, ...context });
+  await serve(createForwarder(context), { hostname: ip, port, ...context });
 }
 
 if (import.meta.main) await start({ name: "forwarder", settings: SETTINGS, run }, Deno);

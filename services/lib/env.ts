@@ -161,7 +161,7 @@ function splitList(text = ""): string[] {
 const HUB_PATH = /^(?:\/[A-Za-z0-9\-._~]+)+$/;
 
 /** Paths that the services need for themselves. */
-const OWN_PATHS = /^\/(?:$|(?:events?|hub|logger|healthz|readyz)(?:\/|$))/;
+const OWN_PATHS = /^\/(?:$|(?:events?|history|hub|logger|metrics|healthz|readyz|openapi\.json)(?:\/|$))/;
 
 /** The URL of the hub, or its path where scheme and host come from each request; without a slash at the end. */
 export function hubUrl(name: string, fallback: string): Setting<string> {

@@ -1,11 +1,13 @@
 /** What every HTTP service has in common: errors, request ids, health, security headers, and how to end. */
-import { type Context, Hono } from "hono";
+import { type Context, Hono, type MiddlewareHandler } from "hono";
+import { etag, RETAINED_304_HEADERS } from "hono/etag";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { requestId, type RequestIdVariables } from "hono/request-id";
 import { secureHeaders } from "hono/secure-headers";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { Buffer } from "node:buffer";
 import { STATUS_CODES } from "node:http";
+import { type Problem, PROBLEM_TYPE } from "./api/problem.ts";
 import { type ChannelStatus, ChannelUnavailableError } from "./channel.ts";
 import { bracketed } from "./env.ts";
 import { type Log, messageOf, stackOf } from "./log.ts";
@@ -60,6 +62,15 @@ export function createApp({ log, ready }: AppOptions): App {
     return c.json({ status: "ready" }, 200, { "Cache-Control": "no-store" });
   });
   return app;
+}
+
+/**
+ * Tags what is answered, and answers 304 to who has it already.
+ *
+ * @param headers that a client needs with a 304 as well, in lower case.
+ */
+export function tagged(...headers: readonly string[]): MiddlewareHandler {
+  return etag({ retainedHeaders: [...RETAINED_304_HEADERS, "x-request-id", ...headers] });
 }
 
 /** What keeps a request from being answered, for whoever sent it: no internals in the message. */
@@ -140,11 +151,11 @@ export function problemResponse(status: ContentfulStatusCode, detail: string): R
   return new Response(problemBody(status, detail), { status, headers: PROBLEM_HEADERS });
 }
 
-const PROBLEM_HEADERS = { "Content-Type": "application/problem+json", "Cache-Control": "no-store" };
+const PROBLEM_HEADERS = { "Content-Type": PROBLEM_TYPE, "Cache-Control": "no-store" };
 
 /** Source: RFC 9457. */
 function problemBody(status: number, detail: string): string {
-  return JSON.stringify({ title: STATUS_CODES[status] ?? "Error", status, detail });
+  return JSON.stringify({ title: STATUS_CODES[status] ?? "Error", status, detail } satisfies Problem);
 }
 
 /** A server that listens. */

@@ -3,11 +3,10 @@
  * Source: draft-ietf-httpapi-idempotency-key-header-07, section 2.
  */
 import { createHash } from "node:crypto";
+import * as v from "valibot";
+import { IDEMPOTENCY_KEY, MAX_KEY_LENGTH } from "./api/publish.ts";
 import type { PublishOptions } from "./channel.ts";
 import { ProblemError } from "./http.ts";
-
-/** Longest key, in characters. */
-const MAX_KEY_LENGTH = 255;
 
 /**
  * How to publish for a client that sent this header, if it did.
@@ -23,7 +22,7 @@ export function publishOptionsFor(
   scope: () => readonly unknown[],
 ): PublishOptions {
   if (header === undefined) return {};
-  if (!/^[\x21-\x7E]+$/.test(header) || header.length > MAX_KEY_LENGTH) {
+  if (!v.is(IDEMPOTENCY_KEY, header)) {
     throw new ProblemError(400, `An Idempotency-Key has 1 to ${MAX_KEY_LENGTH} visible characters`);
   }
   return { requestKey: `${way} ${digestOf(JSON.stringify([...scope(), header]))}` };

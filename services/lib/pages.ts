@@ -1,9 +1,8 @@
 /** Serves the static pages: puts settings into them, and sends what a browser needs to be strict about them. */
 import { compress } from "hono/compress";
-import { etag } from "hono/etag";
 import { serveStatic } from "hono/deno";
 import { fileURLToPath } from "node:url";
-import type { App } from "./http.ts";
+import { type App, tagged } from "./http.ts";
 import { messageOf } from "./log.ts";
 import { StartError } from "./start.ts";
 
@@ -55,7 +54,7 @@ export function servePage(app: App, path: string, page: string): void {
     "Content-Security-Policy": `${policy}; frame-ancestors 'none'`,
     "Cache-Control": "no-cache",
   };
-  app.get(path, compress(), etag(), (c) => c.html(page, 200, headers));
+  app.get(path, compress(), tagged(), (c) => c.html(page, 200, headers));
 }
 
 /** The names of the files in a folder below `static/`. */
@@ -70,7 +69,7 @@ export function serveFiles(app: App, prefix: string, folder: string, files: read
     app.get(
       `${prefix}/${file}`,
       compress(),
-      etag(),
+      tagged(),
       serveStatic({
         root: fileURLToPath(new URL(`${folder}/`, STATIC_FOLDER)),
         path: file,

@@ -2,6 +2,7 @@
  * From updates to the bytes of a Server-Sent Events stream. Knows nothing about connections.
  * Source: WHATWG HTML, section 9.2 "Server-sent events".
  */
+import type { Signal } from "./api/stream.ts";
 import { SIGNAL_TYPE, type Update } from "./update.ts";
 
 const encoder = new TextEncoder();
@@ -56,17 +57,8 @@ function textOf({ id, type, data, retry }: Update): string {
   return `${text}\n`;
 }
 
-/** What the hub itself has to say to a stream that asked for it. */
-export type Signal =
-  /** The first one: the time here in milliseconds since 1970, and the id of the oldest update that is kept. */
-  | { readonly type: "hello"; readonly now: number; readonly oldest: string | null }
-  /** Updates per second since the last one, and how many streams are open. */
-  | { readonly type: "heartbeat"; readonly now: number; readonly rate: number; readonly subscribers: number }
-  /** Updates are missing here; the reason is for people who look at a page. */
-  | { readonly type: "gap"; readonly reason: string };
-
 /**
- * The SSE bytes of a signal: an event of the type that publishers cannot use, and without an id, so that it does
+ * The SSE bytes of what the hub itself has to say to a stream that asked for it: an event of the type that publishers cannot use, and without an id, so that it does
  * not move the place from which a client resumes.
  */
 export function encodeSignal(signal: Signal): Uint8Array<ArrayBuffer> {

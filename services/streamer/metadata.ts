@@ -2,6 +2,7 @@
  * Tells clients how the hub is protected, and what it can do.
  * Source: RFC 9728, section 2; draft-dunglas-mercure-08, "Protected resource metadata".
  */
+import type { Metadata } from "../lib/api/metadata.ts";
 import type { App } from "../lib/http.ts";
 import type { Access } from "../lib/mercure/access.ts";
 import { DETAIL_TYPE } from "../lib/mercure/authorization_details.ts";
@@ -19,10 +20,10 @@ export interface MetadataOptions {
 export function serveMetadata(app: App, { config, hasSubscriptions, access, hubUrl }: MetadataOptions): void {
   const { authorization } = access;
   app.get(hubUrl.metadataPath, (c) =>
-    c.json({
+    c.json<Metadata>({
       resource: access.hubUrlFor(c),
       ...(authorization.authorizationServers.length > 0 && {
-        authorization_servers: authorization.authorizationServers,
+        authorization_servers: [...authorization.authorizationServers],
       }),
       authorization_details_types_supported: [DETAIL_TYPE],
       bearer_methods_supported: ["header"],

@@ -3,6 +3,7 @@
  * Source: draft-dunglas-mercure-08, "Subscription" and "Reconnection".
  */
 import type { Context } from "hono";
+import { ID_PARAMETERS, MATCHER_PARAMETERS } from "../lib/api/subscribe.ts";
 import { ProblemError, readBody } from "../lib/http.ts";
 import {
   InvalidMatcherError,
@@ -13,18 +14,11 @@ import {
 } from "../lib/matcher.ts";
 import { type FormField, parseForm, parseQuery, requireForm } from "../lib/mercure/form.ts";
 
-/** The parameters that are matchers, and the type of each. */
-const MATCHER_TYPES: ReadonlyMap<string, string> = new Map([
-  ["match", "exact"],
-  ["match_exact", "exact"],
-  ["match_urlpattern", "urlpattern"],
-]);
+/** A Map, so that no inherited name is a parameter. */
+const MATCHER_TYPES: ReadonlyMap<string, string> = new Map(Object.entries(MATCHER_PARAMETERS));
 
 /** All names that begin so are kept for matchers to come. */
 const RESERVED_NAME = /^match/i;
-
-/** What clients call the last id: the protocol, then 0.x, then the polyfills for browsers without EventSource. */
-const ID_PARAMETERS = ["last_event_id", "lastEventID", "Last-Event-ID", "lastEventId", "evs_last_event_id"];
 
 /** Most bytes of a `QUERY`: anybody may send one. */
 const MAX_QUERY_BYTES = 256 * 1024;

@@ -3,6 +3,13 @@
  * and each other, of them.
  * Source: draft-dunglas-mercure-08, "Active subscriptions"; for the 0.x generation, draft-dunglas-mercure-07.
  */
+import {
+  LEGACY_CONTEXT,
+  type LegacyMember,
+  type LegacySubscriptionDocument,
+  type LegacySubscriptionsDocument,
+  type SubscriptionDocument,
+} from "../lib/api/subscriptions.ts";
 import type { Matcher } from "../lib/matcher.ts";
 import { isObject, type JsonObject, type JsonValue } from "../lib/json.ts";
 import { newUpdateId, SIGNAL_TYPE, type Update } from "../lib/update.ts";
@@ -33,9 +40,6 @@ export type Notice =
 /** Where streamers name themselves, below the hub's path: no topic that anybody else can use or see. */
 const STREAMERS = "/streamers/";
 
-/** What the documents of the 0.x generation, which are JSON-LD, begin with. */
-export const LEGACY_CONTEXT = "https://mercure.rocks/";
-
 /** Source: RFC 6570, section 3.2.1: whatever is not unreserved is encoded, `!'()*` as well. */
 function encodeVariable(text: string): string {
   return encodeURIComponent(text).replace(
@@ -60,7 +64,10 @@ export function subscriptionOf(
 }
 
 /** A subscription as clients read it. */
-export function describe(subscription: Subscription, active: boolean): JsonObject {
+export function describe(
+  subscription: Subscription,
+  active: boolean,
+): SubscriptionDocument | LegacySubscriptionDocument {
   const { id, matcher: { type, pattern }, subscriber, payload } = subscription;
   if (type === "template") return { "@context": LEGACY_CONTEXT, ...describeLegacy(subscription, active) };
   return {
@@ -75,7 +82,7 @@ export function describe(subscription: Subscription, active: boolean): JsonObjec
 }
 
 /** The same for the 0.x generation, as a member of a collection. */
-export function describeLegacy(subscription: Subscription, active: boolean): JsonObject {
+export function describeLegacy(subscription: Subscription, active: boolean): LegacyMember {
   const { id, matcher, subscriber, payload } = subscription;
   return {
     id,
@@ -92,7 +99,7 @@ export function describeLegacyCollection(
   id: string,
   lastEventID: string,
   members: readonly Subscription[],
-): JsonObject {
+): LegacySubscriptionsDocument {
   return {
     "@context": LEGACY_CONTEXT,
     id,

@@ -3,8 +3,14 @@
  * Source: draft-dunglas-mercure-08, "Active subscriptions"; for the 0.x generation, draft-dunglas-mercure-07.
  */
 import type { Context } from "hono";
-import { etag, RETAINED_304_HEADERS } from "hono/etag";
-import { type App, ProblemError } from "../lib/http.ts";
+import {
+  LEGACY_CONTEXT,
+  type LegacySubscriptionDocument,
+  type LegacySubscriptionsDocument,
+  type SubscriptionDocument,
+  type SubscriptionsDocument,
+} from "../lib/api/subscriptions.ts";
+import { type App, ProblemError, tagged } from "../lib/http.ts";
 import { Topic } from "../lib/matcher.ts";
 import type { Access } from "../lib/mercure/access.ts";
 import type { HubUrl } from "../lib/mercure/hub_url.ts";
@@ -12,13 +18,7 @@ import { atMost } from "../lib/shutdown.ts";
 import type { Hub } from "./hub.ts";
 import type { Presence } from "./presence.ts";
 import { toHeader } from "./subscribe_request.ts";
-import {
-  describe,
-  describeLegacy,
-  describeLegacyCollection,
-  LEGACY_CONTEXT,
-  type Subscription,
-} from "./subscription.ts";
+import { describe, describeLegacy, describeLegacyCollection, type Subscription } from "./subscription.ts";
 
 export interface SubscriptionsOptions {
   readonly access: Access;
@@ -29,9 +29,7 @@ export interface SubscriptionsOptions {
 
 /** What a client needs with a 304 as well: the cursor is new, even where the list is not. */
 const RETAINED = [
-  ...RETAINED_304_HEADERS,
   "link",
-  "x-request-id",
   "access-control-allow-origin",
   "access-control-allow-credentials",
   "access-control-expose-headers",
@@ -78,6 +76,10 @@ export function serveSubscriptions(app: App, options: SubscriptionsOptions): voi
     }
     const wanted = readPath(path.slice(root.length), access.authorization.legacy);
     const found = presence.list().filter((subscription) => isWanted(subscription, wanted));
+    const [first] = found;
+    if (wanted.subscriber !== undefined && first === undefined) {
+      throw new ProblemError(404, "There is no such subscription");
+    }
     // Taken in the same turn as the list: what is not in it comes after this id. An older one than the newest only
     // replays more, and the id of what may not be read is nobody's business.
     const lastEventId = hub.recent.newestId((item) => !item.private || mayRead(item.topics)) ??
@@ -90,22 +92,22 @@ export function serveSubscriptions(app: App, options: SubscriptionsOptions): voi
     );
     c.header("Cache-Control", "private, no-cache");
     c.header("Content-Type", isLegacy ? "application/ld+json" : "application/json");
-    const [first] = found;
-    if (wanted.subscriber !== undefined) {
-      if (first === undefined) throw new ProblemError(404, "There is no such subscription");
-      const document = isLegacy
+    if (wanted.subscriber !== undefined && first !== undefined) {
+      const document: SubscriptionDocument | LegacySubscriptionDocument = isLegacy
         ? { "@context": LEGACY_CONTEXT, ...describeLegacy(first, true), lastEventID: lastEventId }
         : describe(first, true);
       return c.body(JSON.stringify(document));
     }
-    const collection = isLegacy ? describeLegacyCollection(path, lastEventId, found) : {
-      id: path,
-      type: "subscriptions",
-      subscriptions: found.map((subscription) => describe(subscription, true)),
-    };
+    const collection: SubscriptionsDocument | LegacySubscriptionsDocument = isLegacy
+      ? describeLegacyCollection(path, lastEventId, found)
+      : {
+        id: path,
+        type: "subscriptions",
+        subscriptions: found.map((subscription) => describe(subscription, true)),
+      };
     return c.body(JSON.stringify(collection));
   };
-  for (const path of [root, `${root}/*`]) app.get(path, etag({ retainedHeaders: RETAINED }), answer);
+  for (const path of [root, `${root}/*`]) app.get(path, tagged(...RETAINED), answer);
 }
 
 /** The path as it was requested, neither decoded nor resolved: the grant is on this very spelling. */

@@ -1,5 +1,6 @@
 /** What `GET /history` is asked, and what it answers. */
 import * as v from "valibot";
+import { MAX_ID_LENGTH } from "../update.ts";
 
 /** Most updates of one answer. */
 export const MAX_LIMIT = 1000;
@@ -16,7 +17,12 @@ const limit = v.pipe(
 );
 
 const place = (description: string) =>
-  v.optional(v.pipe(v.string(), v.nonEmpty(), v.description(description)));
+  v.optional(v.pipe(
+    v.string(),
+    v.nonEmpty("must not be empty; a # in it has to be written as %23"),
+    v.maxLength(MAX_ID_LENGTH, `must have at most ${MAX_ID_LENGTH} characters`),
+    v.description(description),
+  ));
 
 /** The parameters, beside the matchers. At most one of the places may be given. */
 export const HISTORY_QUERY = v.object({
@@ -26,7 +32,9 @@ export const HISTORY_QUERY = v.object({
   ),
   before: place("The newest before this id, or before what an answer calls `older`"),
   until: place("The newest up to this id, and that one"),
-  after: place("The oldest after this id, or after what an answer calls `newer`"),
+  after: place(
+    "The oldest after this id, or after what an answer calls `newer`; `earliest` for the very oldest",
+  ),
 });
 
 /** An update as the history shows it. */

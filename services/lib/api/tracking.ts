@@ -20,7 +20,8 @@ const CUT = "…";
 /** The last moment that a Date can hold, in milliseconds since 1970. Source: ECMA-262, "Time Values". */
 const MAX_TIME = 8.64e15;
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
+/** Without a flag for the case: JSON Schema knows none. */
+const UUID = /^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[1-8][0-9A-Fa-f]{3}-[89ABab][0-9A-Fa-f]{3}-[0-9A-Fa-f]{12}$/;
 const FORBIDDEN_EVERYWHERE = new RegExp(FORBIDDEN, "gu");
 
 /** A URL parser drops these segments, and the topic would match as another one: `/tracking/../x` as `/x`. */
@@ -124,10 +125,30 @@ export const BATCH = v.object({
 export type Batch = v.InferOutput<typeof BATCH>;
 
 /** The same as it is documented. */
-export const DOCUMENTED_BATCH = v.object({
-  ...ENVELOPE,
-  e: v.pipe(v.array(EVENT), v.minLength(1), v.maxLength(MAX_EVENTS)),
-});
+export const DOCUMENTED_BATCH = v.pipe(
+  v.object({
+    ...ENVELOPE,
+    e: v.pipe(v.array(EVENT), v.minLength(1), v.maxLength(MAX_EVENTS)),
+  }),
+  v.description("What happened on pages of one site, in one session"),
+  v.examples([{
+    v: 1,
+    site: "shop",
+    sid: "01a20a53-e715-7167-bac9-5c3790a3b78d",
+    sent: 1_764_000_001_000,
+    try: 0,
+    drop: 0,
+    rate: 1,
+    e: [{
+      id: "01a20a53-e3fb-7d3c-8f54-b2f95a4c4f10",
+      n: 0,
+      t: 1_764_000_000_950,
+      k: "pageview",
+      u: "https://shop.test/p",
+      p: { title: "A page" },
+    }],
+  }]),
+);
 
 /** What is answered when there is more to say than 204. */
 export const ANSWER = v.object({
@@ -141,6 +162,31 @@ export const ANSWER = v.object({
 });
 
 export type Answer = v.InferOutput<typeof ANSWER>;
+
+/** What may be reported by its name alone, at `POST /event/<type>`. */
+export const REPORT_TYPE = v.picklist(["log:open", "pill:blue", "pill:red"]);
+
+export type ReportType = v.InferOutput<typeof REPORT_TYPE>;
+
+/** The SSE event names of the updates that they become. */
+export const REPORT_EVENT = v.picklist(["login", "user:btn"]);
+
+export type ReportEvent = v.InferOutput<typeof REPORT_EVENT>;
+
+/** The data of the update that such a report becomes, on `/tracking/<type>`. */
+export const REPORTED = v.object({
+  message: v.pipe(v.string(), v.description("What happened, for people")),
+  level: v.picklist(["debug", "info"]),
+  notify: v.optional(v.pipe(v.literal(true), v.description("Watchers should be alerted"))),
+});
+
+export type Reported = v.InferOutput<typeof REPORTED>;
+
+/**
+ * The SSE event name of all others. One for all: an `EventSource` has to know the types in advance, and one of type
+ * `error` would be taken for the end of its connection. What happened is in the topic and in the data.
+ */
+export const TRACK_EVENT = "track";
 
 /** The data of the update that an event becomes, on `/tracking/<site>/<kind>`. Times are in ms since 1970. */
 export const TRACKED = v.object({
@@ -160,9 +206,8 @@ export const TRACKED = v.object({
   try: v.optional(v.pipe(v.number(), v.description("How often it was sent before"))),
   dropped: v.optional(v.pipe(v.number(), v.description("Events that its page gave up before this one"))),
   sample: v.optional(v.pipe(v.number(), v.description("Part of the sessions that report, when not all do"))),
-  message: v.optional(v.string()),
-  level: v.optional(v.picklist(["debug", "info"])),
-  notify: v.optional(v.literal(true)),
+  // The reports of the demo page say the same, whichever way they come.
+  ...v.partial(REPORTED).entries,
 });
 
 export type Tracked = v.InferOutput<typeof TRACKED>;

@@ -12,13 +12,14 @@ export class HubUrl {
   /** The path of the hub, without a slash at its end. */
   readonly path: string;
   readonly metadataPath: string;
-  readonly #origin: string | undefined;
+  /** Undefined when it comes from each request. */
+  readonly origin: string | undefined;
   readonly #comparable: string;
 
   /** @param setting a URL without query and fragment, or its path, when scheme and host come from each request. */
   constructor(setting: string) {
     const url = URL.parse(setting);
-    this.#origin = url?.origin;
+    this.origin = url?.origin;
     this.path = url?.pathname ?? setting;
     this.metadataPath = METADATA_PREFIX + this.path;
     this.#comparable = decodeUnreserved(this.path);
@@ -26,7 +27,7 @@ export class HubUrl {
 
   /** Whether it was pinned, and does not depend on what a request says. */
   get isPinned(): boolean {
-    return this.#origin !== undefined;
+    return this.origin !== undefined;
   }
 
   /** The absolute URL of the hub, as the client of a request has to see it. */
@@ -52,7 +53,7 @@ export class HubUrl {
   }
 
   #originFor(requestUrl: string): string {
-    return this.#origin ?? new URL(requestUrl).origin;
+    return this.origin ?? new URL(requestUrl).origin;
   }
 }
 

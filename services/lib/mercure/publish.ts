@@ -3,6 +3,7 @@
  * Source: draft-dunglas-mercure-08, "Publication".
  */
 import type { Context } from "hono";
+import { MAX_PUBLISHED_NAME_LENGTH } from "../api/publish.ts";
 import type { Channel, PublishOptions } from "../channel.ts";
 import { type App, ProblemError, readBody, refuseLargeBody } from "../http.ts";
 import { digestOf, publishOptionsFor } from "../idempotency.ts";
@@ -18,9 +19,6 @@ import {
 import type { Access } from "./access.ts";
 import { type FormField, parseForm, requireForm } from "./form.ts";
 import type { HubUrl } from "./hub_url.ts";
-
-/** Longest topic or type that a publisher may use, in UTF-16 code units. */
-const MAX_PUBLISHED_NAME_LENGTH = 4096;
 
 export interface PublishRouteOptions {
   readonly channel: Channel;

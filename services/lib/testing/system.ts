@@ -4,6 +4,7 @@ import {
   type ForwarderProcess,
   type HttpProcess,
   ready,
+  type ServiceName,
   startForwarder,
   startHttpService,
 } from "./processes.ts";
@@ -18,15 +19,27 @@ export interface System extends AsyncDisposable {
   streamer: HttpProcess;
 }
 
-/** Starts them and waits until they can do their work. Disposing it kills whatever is still running. */
-export async function startSystem(): Promise<System> {
+/**
+ * Starts them and waits until they can do their work. Disposing it kills whatever is still running.
+ *
+ * @param settings - of single services, beyond what they need to find each other
+ */
+export async function startSystem(
+  settings: Partial<Record<ServiceName, Readonly<Record<string, string>>>> = {},
+): Promise<System> {
   await using starting = new AsyncDisposableStack();
-  const forwarder = starting.use(await startForwarder());
+  const forwarder = starting.use(await startForwarder({ env: settings.forwarder ?? {} }));
   const { ports } = forwarder;
-  const streamer = starting.use(await startHttpService("streamer", ports));
-  const logger = starting.use(await startHttpService("logger", { EVENTS_URL: `${streamer.url}events` }));
+  const streamer = starting.use(await startHttpService("streamer", { ...ports, ...settings.streamer }));
+  const logger = starting.use(
+    await startHttpService("logger", { EVENTS_URL: `${streamer.url}events`, ...settings.logger }),
+  );
   const broadcaster = starting.use(
-    await startHttpService("broadcaster", { ...ports, LOGGER_URL: `${logger.url}logger/` }),
+    await startHttpService("broadcaster", {
+      ...ports,
+      LOGGER_URL: `${logger.url}logger/`,
+      ...settings.broadcaster,
+    }),
   );
   await Promise.all([ready(broadcaster.url), ready(streamer.url)]);
   const started = starting.move();

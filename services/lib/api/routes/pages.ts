@@ -1,0 +1,42 @@
+/** What is served of `static/`. */
+import * as v from "valibot";
+import type { Answer, Content, Operation } from "../operation.ts";
+
+const TEXT = v.string();
+
+/** A text that is told from its next version by a tag. */
+export function taggedText(content: Content): Readonly<Record<number, Answer>> {
+  const headers = { ETag: "Tells this version from others" };
+  return {
+    200: { description: "The text", content, headers },
+    304: { description: "The client has it already", headers },
+  };
+}
+
+export function page(id: string, summary: string): Operation {
+  return { id, summary, answers: taggedText({ "text/html": TEXT }) };
+}
+
+/** The names of files in the folder of a page. */
+const FILE = v.pipe(v.string(), v.regex(/^[a-z_]+\.(css|js|svg)$/));
+
+export function pageFile(id: string): Operation {
+  return {
+    id,
+    summary: "A file of the page",
+    path: { file: FILE },
+    answers: taggedText({ "text/css": TEXT, "text/javascript": TEXT, "image/svg+xml": TEXT }),
+    problems: { 404: "There is no such file" },
+  };
+}
+
+export function redirect(id: string, to: string): Operation {
+  return { id, summary: `The way to ${to}`, answers: redirection(to) };
+}
+
+export function redirection(to: string): Readonly<Record<number, Answer>> {
+  return { 302: { description: `The page is at ${to}`, headers: { Location: "Where it is" } } };
+}
+
+/** The same at two services: the hub page shares them. */
+export const LOGGER_FILE: Operation = pageFile("loggerPageFile");
