@@ -10,7 +10,7 @@ const SERVICES = ["forwarder", "broadcaster", "streamer", "logger"];
 interface Import {
   /** Path below the project, such as `services/lib/sse.ts`. */
   readonly from: string;
-  /** The same, or a package's name. */
+  /** Path below the project, or a package's name. */
   readonly to: string;
 }
 
@@ -135,12 +135,19 @@ Deno.test("the rooms import only whom they may", async (t) => {
     ({ from, to }) => to !== "jose" || isTest(from) || from.startsWith("services/lib/mercure/"),
   );
   await check(
-    "JSON Schema is made by lib/api/json_schema.ts, and openapi.json by the broadcaster alone",
+    "JSON Schema is made by broadcaster/openapi/json_schema.ts",
     ({ from, to }) =>
-      isTest(from) ||
-      (to !== "@valibot/to-json-schema" || from === "services/lib/api/json_schema.ts") &&
-        (to !== "services/lib/api/openapi.ts" || from === "services/broadcaster/openapi.ts"),
+      to !== "@valibot/to-json-schema" || isTest(from) ||
+      from === "services/broadcaster/openapi/json_schema.ts",
   );
+  await t.step("lib/api holds what more than the broadcaster needs", () => {
+    const isElsewhere = (from: string) => !isTest(from) && !/^services\/(broadcaster|lib\/api)\//.test(from);
+    const alone = files.filter((file) =>
+      file.startsWith("services/lib/api/") &&
+      !imports.some(({ from, to }) => to === file && isElsewhere(from))
+    );
+    assert.deepEqual(alone, []);
+  });
   await check(
     "RE2 enters by linear_regexp.ts",
     ({ from, to }) => to !== "re2js" || isTest(from) || from === "services/lib/linear_regexp.ts",

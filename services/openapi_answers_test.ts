@@ -197,7 +197,7 @@ async function publishing({ ask, api, token }: Services): Promise<void> {
   }
 }
 
-async function streams({ ask }: Services): Promise<void> {
+async function streams({ ask, api, urls, token }: Services): Promise<void> {
   const path = `${HUB}?match=*&last_event_id=earliest`;
   await ask("streamer", `GET ${HUB}`, 200, { path });
   await ask("streamer", `HEAD ${HUB}`, 200, { path });
@@ -213,14 +213,23 @@ async function streams({ ask }: Services): Promise<void> {
     await ask("streamer", `QUERY ${path}`, 200, { headers: FORM, body: "" });
   }
   await ask("streamer", "GET /", 200, { headers: { Accept: "text/event-stream" } });
+  // To those of the 0.x generation the last id is said by its older name too.
+  const legacy = await token("streamer", LEGACY);
+  const old = `${HUB}?topic=*&Last-Event-ID=earliest`;
+  for (const headers of [legacy, {}]) {
+    const response = await fetch(new URL(old, urls.streamer), { headers });
+    assert.equal(response.headers.get("Last-Event-ID"), "earliest");
+    await api.assertDescribed("streamer", `GET ${HUB}`, response);
+  }
+  await ask("streamer", `QUERY ${HUB}`, 200, { headers: { ...FORM, ...legacy }, body: "topic=*" });
 }
 
 /** What each event of a stream is said to be, by its name; what is missing is any update. */
 const KINDS: ReadonlyMap<string | undefined, string> = new Map([
-  ["track", "TrackedEvent"],
-  ["login", "ReportedEvent"],
-  ["user:btn", "ReportedEvent"],
-  ["mercure", "SubscriptionEvent"],
+  ["track", "TrackedSseEvent"],
+  ["login", "ReportedSseEvent"],
+  ["user:btn", "ReportedSseEvent"],
+  ["mercure", "SubscriptionSseEvent"],
 ]);
 
 async function events({ ask, api, urls, token }: Services): Promise<void> {
@@ -240,12 +249,12 @@ async function events({ ask, api, urls, token }: Services): Promise<void> {
   assert.deepEqual(marked().map(({ event }) => event), ["login", "track"]);
   const kinds = new Set<string>();
   for (const event of stream.events) {
-    const kind = KINDS.get(event.event) ?? "UpdateEvent";
+    const kind = KINDS.get(event.event) ?? "UpdateSseEvent";
     kinds.add(kind);
     api.assertEvent(kind, event);
   }
   // All of them were there: batches, reports, who subscribed, and what was published.
-  assert.deepEqual(kinds, new Set([...KINDS.values(), "UpdateEvent"]));
+  assert.deepEqual(kinds, new Set([...KINDS.values(), "UpdateSseEvent"]));
 }
 
 async function history({ ask, token }: Services): Promise<void> {
@@ -339,6 +348,8 @@ Deno.test("what only some settings or a channel that is away bring about is in t
   };
   await limited.app.request("/e", post, from);
   await assertDescribed("POST /e", await limited.app.request("/e", post, from), 429);
+  const refused = await limited.app.request("/event/pill:red", { method: "POST" }, from);
+  await assertDescribed("POST /event/{type}", refused, 429);
 
   const told = await broadcaster({ TRACK_OFF: "shop", TRACK_SAMPLE: "0.5" });
   await assertDescribed("POST /e", await told.app.request("/e", post, from), 200);
@@ -349,8 +360,8 @@ Deno.test("what only some settings or a channel that is away bring about is in t
   await channel[Symbol.asyncDispose]();
   await assertDescribed("POST /e", await app.request("/e", post, from), 503);
   await assertDescribed("GET /readyz", await app.request("/readyz"), 503);
-  const report = await app.request("/event/pill:red", { method: "POST" });
-  await assertDescribed("POST /event/{type}", report, 503);
+  const reported = await app.request("/event/pill:red", { method: "POST" }, from);
+  await assertDescribed("POST /event/{type}", reported, 503);
   const token = await mint(`http://localhost${HUB}`, { publish: ["*"], subscribe: ["*"] });
   const headers = { ...FORM, Authorization: `Bearer ${token}` };
   const published = await app.request(HUB, { method: "POST", headers, body: "topic=/a" });
@@ -388,5 +399,5 @@ Deno.test("what the hub itself has to say is what the document says", async () =
   const typesOf = () => new Set(stream.events.map(({ data }) => JSON.parse(data).type));
   await stream.until("each signal", () => typesOf().size === 3);
   assert.deepEqual(typesOf(), new Set(["hello", "gap", "heartbeat"]));
-  for (const event of stream.events) api.assertEvent("SignalEvent", event);
+  for (const event of stream.events) api.assertEvent("SignalSseEvent", event);
 });

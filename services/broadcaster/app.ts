@@ -8,16 +8,20 @@ import type { Access } from "../lib/mercure/access.ts";
 import { hubCors } from "../lib/mercure/hub_cors.ts";
 import type { HubUrl } from "../lib/mercure/hub_url.ts";
 import { servePublish } from "../lib/mercure/publish.ts";
-import { escapeAttribute, readPage, serveFiles, servePage } from "../lib/pages.ts";
+import { escapeAttribute, listPageFiles, readPage, serveFiles, servePage } from "../lib/pages.ts";
 import { EXIT_BAD_SETTINGS, StartError } from "../lib/start.ts";
 import { serveCollect } from "./collect.ts";
 import type { Config } from "./config.ts";
+import { limitClients } from "./limits.ts";
 import { serveOpenApi } from "./openapi.ts";
-import { trackingUpdate } from "./track.ts";
+import { reportedUpdate } from "./track.ts";
 import { serveTracker, trackerPaths } from "./tracker_script.ts";
 
 /** Bytes of a report's body. The type in the path says all; whatever else a client sends is not looked at. */
 const MAX_BODY_BYTES = 16 * 1024;
+
+/** The logger's folder has to be whole for any static host; the tracking page shares its design from there. */
+const SHARED_FILES = ["design.css", "favicon.svg"];
 
 export interface BroadcasterOptions {
   readonly config: Config;
@@ -37,9 +41,9 @@ export async function createBroadcaster(options: BroadcasterOptions): Promise<Ap
     'src="tracker.js"': `src="${escapeAttribute(config.trackerPath.slice(1))}"`,
   });
   servePage(app, "/", page);
-  serveFiles(app, "", "tracking", ["tracking.css", "tracking.js", "reports.js", "report_status.js"]);
-  // The logger's folder has to be whole for any static host; the tracking page shares its design from there.
-  serveFiles(app, "", "logger", ["design.css", "favicon.svg"]);
+  const trackingFiles = await listPageFiles("tracking");
+  serveFiles(app, "", "tracking", trackingFiles);
+  serveFiles(app, "", "logger", SHARED_FILES);
 
   app.use(
     "/event/*",
@@ -51,11 +55,14 @@ export async function createBroadcaster(options: BroadcasterOptions): Promise<Ap
       maxAge: 86_400,
     }),
   );
+  const { trustedProxies } = config;
+  const limitClient = limitClients(config.maxBatchesPerClient, { trustedProxies, log });
   app.post(
     "/event/:type",
+    limitClient,
     async (c) => {
       await readBody(c, MAX_BODY_BYTES);
-      const update = trackingUpdate(c.req.param("type"));
+      const update = reportedUpdate(c.req.param("type"));
       if (update === undefined) return problem(c, 404, "There is no tracking event of this type");
       // For each type: clients may make keys for each kind of report by themselves.
       const scope = () => [update.topics];
@@ -67,7 +74,15 @@ export async function createBroadcaster(options: BroadcasterOptions): Promise<Ap
     },
   );
 
-  serveOpenApi(app, { config, hubUrl });
+  serveOpenApi(app, {
+    config,
+    hubUrl,
+    files: {
+      tracking: [...trackingFiles, ...SHARED_FILES],
+      hub: await listPageFiles("hub"),
+      logger: await listPageFiles("logger"),
+    },
+  });
 
   refuseTakenPaths(app, {
     HUB_URL: [hubUrl.path],
@@ -75,7 +90,7 @@ export async function createBroadcaster(options: BroadcasterOptions): Promise<Ap
     TRACKER_PATH: Object.values(trackerPaths(config.trackerPath)),
   });
   await serveTracker(app, config);
-  serveCollect(app, { config, channel, log });
+  serveCollect(app, { config, channel, limitClient, log });
 
   app.use(hubUrl.path, hubCors(config.corsOrigins));
   servePublish(app, { channel, access, hubUrl, limits: config });

@@ -11,6 +11,8 @@ import { SETTINGS } from "./config.ts";
 export interface Fixture {
   readonly app: App;
   readonly channel: MemoryChannel;
+  /** Of its log: warnings and errors. */
+  readonly lines: readonly string[];
   /** What was published so far, the oldest first. */
   published(): Promise<Update[]>;
 }
@@ -18,11 +20,13 @@ export interface Fixture {
 export async function broadcaster(env: Readonly<Record<string, string>> = {}): Promise<Fixture> {
   const channel = new MemoryChannel();
   const config = readSettings(SETTINGS, { get: (name) => env[name] });
-  const log = createLog({ service: "test", level: "error" });
+  const lines: string[] = [];
+  const log = createLog({ service: "test", level: "warn", write: (line) => lines.push(line) });
   const app = await createBroadcaster({ config, channel, log, ...await openAccess(config, { log }) });
   return {
     app,
     channel,
+    lines,
     published: async () => (await channel.history("earliest", { limit: 10_000 })).map(({ update }) => update),
   };
 }

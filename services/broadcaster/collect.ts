@@ -1,16 +1,16 @@
 /** Takes the batches of tracking events that pages send, and publishes each event once. */
-import type { Context } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import { isbot } from "isbot";
 import * as v from "valibot";
-import { type Answer, BATCH, type Batch, EVENT, type TrackedEvent } from "../lib/api/tracking.ts";
 import type { Channel } from "../lib/channel.ts";
 import { type App, ProblemError, readBody } from "../lib/http.ts";
 import { publishOptionsFor } from "../lib/idempotency.ts";
 import type { Log } from "../lib/log.ts";
 import type { Config } from "./config.ts";
-import { Limit, limitClients } from "./limits.ts";
+import { Limit } from "./limits.ts";
 import { trackedUpdate } from "./track.ts";
+import { type Answer, BATCH, type Batch, TRACKED_INPUT, type TrackedInput } from "./tracking_schemas.ts";
 
 /** Bytes of a batch. The tracker sends 48 KB at most; this is the quota of browsers for requests that outlive a page. */
 const MAX_BATCH_BYTES = 64 * 1024;
@@ -21,34 +21,32 @@ type CollectConfig = Pick<
   | "trackSites"
   | "trackOff"
   | "trackSample"
-  | "maxBatchesPerClient"
   | "maxEventsPerSite"
-  | "trustedProxies"
 >;
 
 interface CollectOptions {
   readonly config: CollectConfig;
   readonly channel: Channel;
+  /** Middleware that bounds what one client may ask. */
+  readonly limitClient: MiddlewareHandler;
   readonly log: Log;
 }
 
 /** Answers `POST` at the path of events: 2xx once all that is to be stored is stored. */
-export function serveCollect(app: App, { config, channel, log }: CollectOptions): void {
+export function serveCollect(app: App, { config, channel, limitClient, log }: CollectOptions): void {
   const perSite = new Limit(config.maxEventsPerSite, "events of one site", log);
   app.use(
     config.eventsPath,
     cors({
       origin: "*",
       allowMethods: ["POST"],
-      allowHeaders: ["Content-Type"],
       exposeHeaders: ["Retry-After"],
       maxAge: 86_400,
     }),
   );
-  const { trustedProxies } = config;
   app.post(
     config.eventsPath,
-    limitClients(config.maxBatchesPerClient, { trustedProxies, log }),
+    limitClient,
     async (c) => {
       const received = Date.now();
       const batch = readBatch(await readBody(c, MAX_BATCH_BYTES));
@@ -106,13 +104,13 @@ function isUnwanted(c: Context, { bots, privacy }: Batch): boolean {
 
 /** The events that can be stored, and why the others cannot. */
 function judge(values: readonly unknown[]): {
-  events: TrackedEvent[];
+  events: TrackedInput[];
   rejected: { index: number; reason: string }[];
 } {
-  const events: TrackedEvent[] = [];
+  const events: TrackedInput[] = [];
   const rejected: { index: number; reason: string }[] = [];
   for (const [index, value] of values.entries()) {
-    const result = v.safeParse(EVENT, value, { abortEarly: true });
+    const result = v.safeParse(TRACKED_INPUT, value, { abortEarly: true });
     if (result.success) events.push(result.output);
     else rejected.push({ index, reason: reasonOf(result.issues[0]) });
   }

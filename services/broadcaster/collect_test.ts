@@ -325,12 +325,29 @@ Deno.test("one address may send so many batches in a minute, whoever the proxy s
 
   clock.now += 15_000;
   const refused = await send(app, batchOf([eventOf(1)]), { from: mine });
-  assert.equal(refused.headers.get("Retry-After"), "45");
-  await assertProblem(refused, 429, /^Too many batches from one address/);
+  assertRetryAfter(refused, 45);
+  await assertProblem(refused, 429, /^Too many requests from one address/);
+  // The original's reports count with them.
+  assert.equal((await send(app, "", { from: mine, path: "/event/pill:red" })).status, 429);
   // Refused before it is read, and what is no batch counts too.
   assert.equal((await send(app, "{", { from: mine })).status, 429);
   clock.now += 45_000;
   assert.deepEqual(await statuses([mine]), [204]);
+});
+
+/** Rounded up, and spread over the next seconds. */
+function assertRetryAfter({ headers }: Response, least: number): void {
+  const seconds = Number(headers.get("Retry-After"));
+  assert.ok(seconds >= least && seconds <= least + 10, `${seconds} s`);
+}
+
+Deno.test("behind a proxy that is not named nobody is limited by its address, and the log says why", async () => {
+  const { app, lines } = await broadcaster({ MAX_BATCHES_PER_CLIENT: "2" });
+  for (let i = 0; i < 5; i++) {
+    const headers = { "X-Forwarded-For": `192.0.2.${i}` };
+    assert.equal((await send(app, batchOf([eventOf(i)]), { from: "127.0.0.1", headers })).status, 204);
+  }
+  assert.deepEqual(lines.filter((line) => /TRUSTED_PROXIES/.test(line)).length, 1);
 });
 
 Deno.test("one site may report so many events in a minute; what is refused can be sent again", async () => {
@@ -339,7 +356,7 @@ Deno.test("one site may report so many events in a minute; what is refused can b
   const events = (...numbers: number[]) => batchOf(numbers.map((number) => eventOf(number)));
   assert.equal((await send(app, events(1, 2))).status, 204);
   const refused = await send(app, events(3, 4), { from: "192.0.2.2" });
-  assert.equal(refused.headers.get("Retry-After"), "60");
+  assertRetryAfter(refused, 60);
   await assertProblem(refused, 429, /^Too many events of one site/);
   assert.equal((await send(app, batchOf([eventOf(1)], { site: "other" }))).status, 204);
   clock.now += 60_000;
@@ -374,13 +391,14 @@ Deno.test("pages of every site may report and read each answer, without credenti
     headers: {
       ...headers,
       "Access-Control-Request-Method": "POST",
-      "Access-Control-Request-Headers": "content-type",
+      // Whatever a page's own code or its tools add.
+      "Access-Control-Request-Headers": "content-type,traceparent",
     },
   });
   assert.equal(preflight.status, 204);
   assert.equal(preflight.headers.get("Access-Control-Allow-Origin"), "*");
   assert.equal(preflight.headers.get("Access-Control-Allow-Methods"), "POST");
-  assert.equal(preflight.headers.get("Access-Control-Allow-Headers"), "Content-Type");
+  assert.equal(preflight.headers.get("Access-Control-Allow-Headers"), "content-type,traceparent");
   assert.equal(preflight.headers.get("Access-Control-Max-Age"), "86400");
 
   const good = batchOf([eventOf(1)]);

@@ -1,13 +1,15 @@
 /** How much may be reported: by one client, and of one site. */
 import { createHash, randomBytes } from "node:crypto";
-import { type BlockList, isIPv6 } from "node:net";
+import type { BlockList } from "node:net";
 import type { MiddlewareHandler } from "hono";
 import { RateLimiterMemory } from "rate-limiter-flexible";
-import { clientAddress } from "../lib/client_address.ts";
+import { clientAddress, clientKey, isUnnamedProxy } from "../lib/client_address.ts";
 import { ProblemError } from "../lib/http.ts";
 import type { Log } from "../lib/log.ts";
 
 const MINUTE_MS = 60_000;
+/** Who was refused comes back within so many seconds after the end of the minute. */
+const SPREAD_SECONDS = 10;
 /**
  * Counters of one limit. Anybody can make up names of sites, and some have millions of addresses: memory must not
  * grow with them. Those who fall on one counter share what it allows, which only matters beside one who uses it up.
@@ -52,7 +54,8 @@ export class Limit {
     } catch (error) {
       if (error instanceof Error) throw error;
       this.#logOnce();
-      const seconds = Math.ceil((this.#end - now) / 1000);
+      // Not all in the same second.
+      const seconds = Math.ceil((this.#end - now) / 1000 + SPREAD_SECONDS * Math.random());
       throw new ProblemError(429, `Too many ${this.#what}; come back later`, { "Retry-After": `${seconds}` });
     }
   }
@@ -72,30 +75,26 @@ export class Limit {
   }
 }
 
+export interface ClientLimitOptions {
+  readonly trustedProxies: BlockList;
+  readonly log: Log;
+}
+
 /** Middleware that answers 429 when a client asks more often. */
 export function limitClients(
   perMinute: number,
-  { trustedProxies, log }: { trustedProxies: BlockList; log: Log },
+  { trustedProxies, log }: ClientLimitOptions,
 ): MiddlewareHandler {
-  const limit = new Limit(perMinute, "batches from one address", log);
+  const limit = new Limit(perMinute, "requests from one address", log);
+  let isWarned = false;
   return async function limitClients(c, next) {
-    await limit.take(clientKey(clientAddress(c, trustedProxies)), 1);
+    // All visitors of a site would share one limit, which a busy one has used up in seconds.
+    if (isUnnamedProxy(c, trustedProxies)) {
+      if (!isWarned && perMinute > 0) {
+        log.warn("No client is limited: TRUSTED_PROXIES does not name the proxy in front");
+      }
+      isWarned = true;
+    } else await limit.take(clientKey(clientAddress(c, trustedProxies)), 1);
     await next();
   };
-}
-
-/**
- * What of an address tells one client from another: of IPv6 the network, since a client has as many addresses in it
- * as it likes, but for IPv4 behind a socket of both families. Source: RFC 6177, section 2; RFC 4291, section 2.5.5.2.
- */
-export function clientKey(address: string): string {
-  const [bare = "", _zone] = address.split("%");
-  if (!isIPv6(bare)) return address;
-  // One spelling for each address.
-  const canonical = new URL(`http://[${bare}]/`).hostname.slice(1, -1);
-  if (/^::ffff:[^:]+:[^:]+$/.test(canonical)) return canonical;
-  const [head = "", tail = ""] = canonical.split("::");
-  const [before, after] = [head, tail].map((part) => part === "" ? [] : part.split(":"));
-  const zeros = Array(8 - before!.length - after!.length).fill("0");
-  return [...before!, ...zeros, ...after!].slice(0, 4).join(":");
 }

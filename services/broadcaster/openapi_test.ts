@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { OPENAPI_PATH } from "../lib/api/routes/broadcaster.ts";
 import { MemoryChannel } from "../lib/channels/memory.ts";
 import { readSettings, SettingsError } from "../lib/env.ts";
 import type { App } from "../lib/http.ts";
@@ -9,6 +8,7 @@ import { StartError } from "../lib/start.ts";
 import { createBroadcaster } from "./app.ts";
 import { broadcaster } from "./broadcaster_harness.ts";
 import { SETTINGS } from "./config.ts";
+import { OPENAPI_PATH } from "./openapi/routes/broadcaster.ts";
 
 async function pathsOf(app: App): Promise<string[]> {
   const { paths } = await (await app.request("/openapi.json")).json();
@@ -46,7 +46,7 @@ Deno.test("who has the description already is told so, and another one has anoth
   });
   assert.equal(again.status, 304);
   assert.equal(await again.text(), "");
-  for (const name of ["ETag", "Cache-Control", "Access-Control-Allow-Origin"]) {
+  for (const name of ["ETag", "Cache-Control", "Access-Control-Allow-Origin", "Vary"]) {
     assert.equal(again.headers.get(name), headers.get(name), name);
   }
   const other = await (await broadcaster({ EVENTS_PATH: "/in" })).app.request("/openapi.json");

@@ -1,53 +1,47 @@
 /** What a page may report, and the update that it becomes. */
-import {
-  type Batch,
-  type Reported,
-  type ReportEvent,
-  type ReportType,
-  TRACK_EVENT,
-  type Tracked,
-  type TrackedEvent,
-} from "../lib/api/tracking.ts";
 import { newUpdateId, type Update } from "../lib/update.ts";
 import { correctedTime } from "./clock.ts";
+import {
+  type Batch,
+  type ReportedData,
+  type ReportedType,
+  type ReportType,
+  TRACKED_TYPE,
+  type TrackedData,
+  type TrackedInput,
+} from "./tracking_schemas.ts";
 
 /** The site of the demo page, whose events have words of their own. */
 const DEMO_SITE = "demo";
 
-/** What watchers are told of one type of tracking event. */
-interface Tracking extends Reported {
-  /** The SSE event name. */
-  readonly event: ReportEvent;
+/** What watchers are told of one type of report. */
+interface CatalogueEntry {
+  /** The type of the update, which is its SSE event name. */
+  readonly type: ReportedType;
+  readonly data: ReportedData;
 }
 
 /** The catalogue, by the type that a page reports. A Map, so that no inherited name is a type. */
-const CATALOGUE: ReadonlyMap<string, Tracking> = new Map(Object.entries<Tracking>(
+const CATALOGUE: ReadonlyMap<string, CatalogueEntry> = new Map(Object.entries<CatalogueEntry>(
   {
-    "log:open": { event: "login", message: "someone logged in", level: "debug" },
-    "pill:blue": { event: "user:btn", message: "someone picked a blue pill", level: "info" },
-    "pill:red": { event: "user:btn", message: "someone picked a red pill", level: "info", notify: true },
-  } satisfies Record<ReportType, Tracking>,
+    "log:open": { type: "login", data: { message: "someone logged in", level: "debug" } },
+    "pill:blue": { type: "user:btn", data: { message: "someone picked a blue pill", level: "info" } },
+    "pill:red": {
+      type: "user:btn",
+      data: { message: "someone picked a red pill", level: "info", notify: true },
+    },
+  } satisfies Record<ReportType, CatalogueEntry>,
 ));
 
-/** What the demo's watchers are told of an event of this type; undefined for a type that is not in the catalogue. */
-function demoEvent(
-  type: string,
-): { readonly type: string; readonly data: Reported } | undefined {
-  const tracking = CATALOGUE.get(type);
-  if (tracking === undefined) return undefined;
-  const { event, ...data } = tracking;
-  return { type: event, data };
-}
-
 /** The update that a report of this type becomes, or undefined for a type that is not in the catalogue. */
-export function trackingUpdate(type: string): Update | undefined {
-  const event = demoEvent(type);
-  if (event === undefined) return undefined;
+export function reportedUpdate(type: string): Update | undefined {
+  const entry = CATALOGUE.get(type);
+  if (entry === undefined) return undefined;
   return {
     id: newUpdateId(),
     topics: [`/tracking/${type}`],
-    type: event.type,
-    data: JSON.stringify(event.data),
+    type: entry.type,
+    data: JSON.stringify(entry.data),
     private: false,
   };
 }
@@ -61,10 +55,10 @@ export interface Arrival {
 }
 
 /** The update that an event of the tracker becomes. */
-export function trackedUpdate(event: TrackedEvent, { batch, received, isFirst }: Arrival): Update {
+export function trackedUpdate(event: TrackedInput, { batch, received, isFirst }: Arrival): Update {
   const clocks = { client: event.t, sent: batch.sent, received };
-  const demo = batch.site === DEMO_SITE ? demoEvent(event.k) : undefined;
-  const data: Tracked = {
+  const demo = batch.site === DEMO_SITE ? CATALOGUE.get(event.k) : undefined;
+  const data: TrackedData = {
     kind: event.k,
     site: batch.site,
     id: event.id,
@@ -83,7 +77,7 @@ export function trackedUpdate(event: TrackedEvent, { batch, received, isFirst }:
   return {
     id: newUpdateId(),
     topics: [`/tracking/${segment(batch.site)}/${segment(event.k)}`],
-    type: demo?.type ?? TRACK_EVENT,
+    type: demo?.type ?? TRACKED_TYPE,
     data: JSON.stringify(data),
     private: false,
   };

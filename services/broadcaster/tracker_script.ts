@@ -1,12 +1,11 @@
 /** Serves the tracker script to the pages of other sites. */
-import { compress } from "hono/compress";
 import { cors } from "hono/cors";
 import { basename, dirname, relative } from "node:path/posix";
-import type { TrackerPaths } from "../lib/api/routes/broadcaster.ts";
-import { type App, tagged } from "../lib/http.ts";
+import { type App, compressed } from "../lib/http.ts";
 import { digestOf } from "../lib/idempotency.ts";
 import { readPage } from "../lib/pages.ts";
 import type { Config } from "./config.ts";
+import type { TrackerPaths } from "./openapi/routes/broadcaster.ts";
 
 /** How the script says where it sends to, relative to itself. */
 const ENDPOINT = 'endpoint = "e"';
@@ -35,11 +34,11 @@ export async function serveTracker(app: App, { trackerPath, eventsPath }: Tracke
   const types = await readPage("tracker/tracker.d.ts", {});
 
   const headers = cors({ origin: "*" });
-  const unchanged = tagged("access-control-allow-origin", "timing-allow-origin");
+  const packed = compressed("access-control-allow-origin", "timing-allow-origin");
   const serve = (path: string, content: string, type: string) => {
     // Made of the content, so that each version has its own.
     const tag = `"${digestOf(content)}"`;
-    app.get(path, headers, compress(), unchanged, (c) =>
+    app.get(path, headers, packed, (c) =>
       c.body(content, 200, {
         "Content-Type": type,
         "Cache-Control": CACHE_CONTROL,

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
+import { minify } from "terser";
 import type { App } from "../lib/http.ts";
 import { broadcaster } from "./broadcaster_harness.ts";
 
@@ -7,6 +9,11 @@ const FILES = {
   "/tracker.mjs": "text/javascript; charset=utf-8",
   "/tracker.d.ts": "text/plain; charset=utf-8",
 };
+
+/** Bytes of the script on the wire: every page of every visitor waits for it. */
+const MAX_GZIPPED = 4.5 * 1024;
+/** Bytes of the script, minified and compressed, for those who minify it. */
+const MAX_MINIFIED = 3.3 * 1024;
 
 async function textOf(app: App, path: string): Promise<string> {
   const response = await app.request(path);
@@ -52,7 +59,9 @@ Deno.test("who has the script already is told so, in a few bytes", async () => {
     assert.equal(again.status, 304, known);
     assert.equal(await again.text(), "");
     // A cache puts these in the place of those that it kept.
-    for (const name of ["ETag", "Cache-Control", "Access-Control-Allow-Origin", "Timing-Allow-Origin"]) {
+    for (
+      const name of ["ETag", "Cache-Control", "Vary", "Access-Control-Allow-Origin", "Timing-Allow-Origin"]
+    ) {
       assert.equal(again.headers.get(name), headers.get(name), name);
     }
   }
@@ -95,5 +104,17 @@ Deno.test("TRACKER_PATH moves the module and the types too, and the module finds
     assert.equal(new URL(name, `https://a.test${stem}.mjs`).pathname, path);
     await textOf(app, `${stem}.d.ts`);
     assert.equal((await app.request("/tracker.js")).status, 404);
+  }
+});
+
+Deno.test("the script is small as it is served, and smaller when somebody minifies it", async () => {
+  const { app } = await broadcaster();
+  const script = await textOf(app, "/tracker.js");
+  const { code = "" } = await minify(script);
+  for (
+    const [what, text, max] of [["served", script, MAX_GZIPPED], ["minified", code, MAX_MINIFIED]] as const
+  ) {
+    const { length } = gzipSync(text, { level: 9 });
+    assert.ok(text.length > 5_000 && length <= max, `${what}: ${length} bytes`);
   }
 });

@@ -1,5 +1,6 @@
 /** What every HTTP service has in common: errors, request ids, health, security headers, and how to end. */
 import { type Context, Hono, type MiddlewareHandler } from "hono";
+import { compress } from "hono/compress";
 import { etag, RETAINED_304_HEADERS } from "hono/etag";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { requestId, type RequestIdVariables } from "hono/request-id";
@@ -7,6 +8,7 @@ import { secureHeaders } from "hono/secure-headers";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { Buffer } from "node:buffer";
 import { STATUS_CODES } from "node:http";
+import type { Health, Readiness } from "./api/health.ts";
 import { type Problem, PROBLEM_TYPE } from "./api/problem.ts";
 import { type ChannelStatus, ChannelUnavailableError } from "./channel.ts";
 import { bracketed } from "./env.ts";
@@ -55,11 +57,11 @@ export function createApp({ log, ready }: AppOptions): App {
     log.error(`Cannot answer: ${messageOf(error)}`, { ...fields, stack: stackOf(error) });
     return problem(c, 500, "The service failed to answer; its log says why");
   });
-  app.get("/healthz", (c) => c.json({ status: "ok" }, 200, { "Cache-Control": "no-store" }));
+  app.get("/healthz", (c) => c.json({ status: "ok" } satisfies Health, 200, { "Cache-Control": "no-store" }));
   app.get("/readyz", (c) => {
     const status = ready?.();
     if (status?.reachable === false) return problem(c, 503, status.reason);
-    return c.json({ status: "ready" }, 200, { "Cache-Control": "no-store" });
+    return c.json({ status: "ready" } satisfies Readiness, 200, { "Cache-Control": "no-store" });
   });
   return app;
 }
@@ -71,6 +73,25 @@ export function createApp({ log, ready }: AppOptions): App {
  */
 export function tagged(...headers: readonly string[]): MiddlewareHandler {
   return etag({ retainedHeaders: [...RETAINED_304_HEADERS, "x-request-id", ...headers] });
+}
+
+/**
+ * Compresses what is answered for who takes it so, and tags it as {@link tagged} does. Each answer says that it
+ * depends on what the client takes, also 304 and `HEAD`, where nothing is compressed: a cache that renews what it
+ * has by one of them would else hand out the compressed text to whoever asks. Source: RFC 9110, section 15.4.5.
+ *
+ * @param headers that a client needs with a 304 as well, in lower case.
+ */
+export function compressed(...headers: readonly string[]): MiddlewareHandler {
+  const compressing = compress();
+  const tagging = tagged(...headers);
+  return (c, next) => {
+    c.header("Vary", "Accept-Encoding", { append: true });
+    // Tagged within: the tag is that of the text, so that who took it in one way knows it in another.
+    return compressing(c, async () => {
+      await tagging(c, next);
+    });
+  };
 }
 
 /** What keeps a request from being answered, for whoever sent it: no internals in the message. */
@@ -146,7 +167,7 @@ export function problem(
   return c.newResponse(problemBody(status, detail), status, { ...PROBLEM_HEADERS, ...headers });
 }
 
-/** The same for a request that did not come so far as to have a context. */
+/** A problem document for a request that did not come so far as to have a context. */
 export function problemResponse(status: ContentfulStatusCode, detail: string): Response {
   return new Response(problemBody(status, detail), { status, headers: PROBLEM_HEADERS });
 }

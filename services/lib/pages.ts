@@ -1,8 +1,7 @@
 /** Serves the static pages: puts settings into them, and sends what a browser needs to be strict about them. */
-import { compress } from "hono/compress";
 import { serveStatic } from "hono/deno";
 import { fileURLToPath } from "node:url";
-import { type App, tagged } from "./http.ts";
+import { type App, compressed } from "./http.ts";
 import { messageOf } from "./log.ts";
 import { StartError } from "./start.ts";
 
@@ -54,7 +53,7 @@ export function servePage(app: App, path: string, page: string): void {
     "Content-Security-Policy": `${policy}; frame-ancestors 'none'`,
     "Cache-Control": "no-cache",
   };
-  app.get(path, compress(), tagged(), (c) => c.html(page, 200, headers));
+  app.get(path, compressed(), (c) => c.html(page, 200, headers));
 }
 
 /** The names of the files in a folder below `static/`. */
@@ -63,13 +62,17 @@ export async function listFiles(folder: string): Promise<string[]> {
   return entries.filter((entry) => entry.isFile).map((entry) => entry.name);
 }
 
+/** Those of a page that go with it: all but the page itself, in which a service puts its settings. */
+export async function listPageFiles(folder: string): Promise<string[]> {
+  return (await listFiles(folder)).filter((file) => !file.endsWith(".html"));
+}
+
 /** Answers `<prefix>/<file>` with `static/<folder>/<file>`, for these files only. */
 export function serveFiles(app: App, prefix: string, folder: string, files: readonly string[]): void {
   for (const file of files) {
     app.get(
       `${prefix}/${file}`,
-      compress(),
-      tagged(),
+      compressed(),
       serveStatic({
         root: fileURLToPath(new URL(`${folder}/`, STATIC_FOLDER)),
         path: file,

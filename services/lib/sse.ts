@@ -2,7 +2,7 @@
  * From updates to the bytes of a Server-Sent Events stream. Knows nothing about connections.
  * Source: WHATWG HTML, section 9.2 "Server-sent events".
  */
-import type { Signal } from "./api/stream.ts";
+import type { Signal } from "./api/signal.ts";
 import { SIGNAL_TYPE, type Update } from "./update.ts";
 
 const encoder = new TextEncoder();
@@ -58,8 +58,8 @@ function textOf({ id, type, data, retry }: Update): string {
 }
 
 /**
- * The SSE bytes of what the hub itself has to say to a stream that asked for it: an event of the type that publishers cannot use, and without an id, so that it does
- * not move the place from which a client resumes.
+ * The SSE bytes of what the hub itself has to say to a stream that asked for it: an event of the type that
+ * publishers cannot use, and without an id, so that it does not move the place from which a client resumes.
  */
 export function encodeSignal(signal: Signal): Uint8Array<ArrayBuffer> {
   return encoder.encode(`event: ${SIGNAL_TYPE}\ndata: ${JSON.stringify(signal)}\n\n`);

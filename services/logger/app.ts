@@ -1,7 +1,7 @@
 /** The HTTP side of the logger: one static page that is told where the stream is. */
 import { type App, createApp } from "../lib/http.ts";
 import type { Log } from "../lib/log.ts";
-import { escapeAttribute, listFiles, readPage, serveFiles, servePage } from "../lib/pages.ts";
+import { escapeAttribute, listPageFiles, readPage, serveFiles, servePage } from "../lib/pages.ts";
 import type { Config } from "./config.ts";
 
 export interface LoggerOptions {
@@ -19,7 +19,6 @@ export async function createLogger({ config: { eventsUrl }, log }: LoggerOptions
   app.get("/", (c) => c.redirect("/logger/"));
   app.get("/logger", (c) => c.redirect("/logger/"));
   servePage(app, "/logger/", page);
-  const files = await listFiles("logger");
-  serveFiles(app, "/logger", "logger", files.filter((file) => file !== "index.html"));
+  serveFiles(app, "/logger", "logger", await listPageFiles("logger"));
   return app;
 }

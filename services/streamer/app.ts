@@ -1,7 +1,7 @@
 /** The HTTP side of the streamer: the hub of the Mercure protocol, and the page to try it. */
 import type { Context } from "hono";
 import type { Channel } from "../lib/channel.ts";
-import { clientAddress } from "../lib/client_address.ts";
+import { clientAddress, clientKey } from "../lib/client_address.ts";
 import { type App, createApp, problem } from "../lib/http.ts";
 import type { Log } from "../lib/log.ts";
 import { type Matcher, parseMatcher, Topic } from "../lib/matcher.ts";
@@ -12,7 +12,7 @@ import { hubCors } from "../lib/mercure/hub_cors.ts";
 import type { HubUrl } from "../lib/mercure/hub_url.ts";
 import { servePublish } from "../lib/mercure/publish.ts";
 import { FORM_TYPE } from "../lib/mercure/form.ts";
-import { escapeAttribute, listFiles, readPage, serveFiles, servePage } from "../lib/pages.ts";
+import { escapeAttribute, listPageFiles, readPage, serveFiles, servePage } from "../lib/pages.ts";
 import { encodePreamble, STREAM_HEADERS } from "../lib/sse.ts";
 import { Admission } from "./admission.ts";
 import type { Config } from "./config.ts";
@@ -92,10 +92,9 @@ async function serveHubPage(app: App, hubUrl: HubUrl): Promise<void> {
   });
   servePage(app, "/hub/", page);
   app.get("/hub", (c) => c.redirect("/hub/"));
-  const assets = (files: readonly string[]) => files.filter((file) => !file.endsWith(".html"));
-  serveFiles(app, "/hub", "hub", assets(await listFiles("hub")));
+  serveFiles(app, "/hub", "hub", await listPageFiles("hub"));
   // The page shares design and modules with the logger's.
-  serveFiles(app, "/logger", "logger", assets(await listFiles("logger")));
+  serveFiles(app, "/logger", "logger", await listPageFiles("logger"));
 }
 
 /** What answers a request for a stream; it sees what these matchers match where the request has none of its own. */
@@ -119,7 +118,7 @@ function createSubscribeHandler(options: StreamerOptions) {
     const hasPatterns = matchers.some(({ exact, matchesAll }) => exact === undefined && !matchesAll);
     if (hasPatterns && hub.hasTooManyPatterns) return turnAway(c, config.overload);
     const leave = admission.admit({
-      client: clientAddress(c, config.trustedProxies),
+      client: clientKey(clientAddress(c, config.trustedProxies)),
       tokenId: grants?.tokenId,
       subscriptions: matchers.length,
     });

@@ -81,7 +81,7 @@ export function describe(
   };
 }
 
-/** The same for the 0.x generation, as a member of a collection. */
+/** A subscription as those of the 0.x generation see it, as a member of a collection. */
 export function describeLegacy(subscription: Subscription, active: boolean): LegacyMember {
   const { id, matcher, subscriber, payload } = subscription;
   return {

@@ -49,7 +49,7 @@ export const MATCHERS_QUERY = v.object({
 
 const [LAST_EVENT_ID, ...OTHER_NAMES] = ID_PARAMETERS;
 
-/** The same for a stream. */
+/** What a request for a stream may say: which updates to see, from where on, and how. */
 export const STREAM_QUERY = v.object({
   ...MATCHERS_QUERY.entries,
   [LAST_EVENT_ID]: v.optional(v.pipe(
@@ -59,7 +59,9 @@ export const STREAM_QUERY = v.object({
   ...Object.fromEntries(
     OTHER_NAMES.map((name) => [
       name,
-      v.optional(v.pipe(v.string(), v.description(`The same as ${LAST_EVENT_ID}, for clients that say so`))),
+      v.optional(
+        v.pipe(v.string(), v.description(`Another name of ${LAST_EVENT_ID}, for clients that say so`)),
+      ),
     ]),
   ),
   signals: v.optional(v.pipe(

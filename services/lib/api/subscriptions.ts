@@ -26,7 +26,7 @@ export const SUBSCRIPTION = v.object({
 
 export type SubscriptionDocument = v.InferOutput<typeof SUBSCRIPTION>;
 
-/** The same for the 0.x generation, as a member of a collection. */
+/** A subscription of the 0.x generation, as a member of a collection. */
 export const LEGACY_MEMBER = v.object({
   ...SHARED,
   type: v.literal("Subscription"),
@@ -38,7 +38,7 @@ export type LegacyMember = v.InferOutput<typeof LEGACY_MEMBER>;
 const LEGACY_HEAD = { "@context": v.literal(LEGACY_CONTEXT) };
 const LEGACY_ID = v.pipe(v.string(), v.description("The id of the last update before the answer"));
 
-/** The same by itself. */
+/** A subscription of the 0.x generation by itself. */
 export const LEGACY_SUBSCRIPTION = v.object({
   ...LEGACY_HEAD,
   ...LEGACY_MEMBER.entries,

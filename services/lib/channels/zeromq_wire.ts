@@ -26,8 +26,9 @@
  *     topic | update            the same, where ØMQ wants a topic in front; it must be the canonical one
  *     demo                      {"event": string, "message": string, "urgent": boolean, "level": string}
  *
- * The type `mercure` is the hub's own and refused. The demo frame is what `send_json` of the original Python program sends. It becomes an update on the topic
- * `/tracking/<event>`, of type `<event>`, with the data `{"message", "level"}` and `"notify": true` when urgent.
+ * The type `mercure` is the hub's own and refused. The demo frame is what `send_json` of the original Python
+ * program sends. It becomes an update on the topic `/tracking/<event>`, of type `<event>`, with the data
+ * `{"message", "level"}` and `"notify": true` when urgent.
  *
  * ## ROUTER: requests from DEALER or REQ sockets, each with one reply
  *

@@ -104,7 +104,7 @@ export class DescribedApi {
     // Without what is undefined, which is not there.
     const fields = JSON.parse(JSON.stringify(event));
     this.assertValid(`/components/schemas/${kind}`, fields);
-    this.assertValid("/components/schemas/StreamEvent", fields);
+    this.assertValid("/components/schemas/SseEvent", fields);
     if (this.#schemaAt(pointer) !== undefined) this.assertValid(pointer, JSON.parse(event.data));
   }
 

@@ -1,8 +1,16 @@
 /** The routes of the streamer: the hub, streams, the history, and the page to try it all. */
 import * as v from "valibot";
-import { FORM_TYPE } from "../../mercure/form.ts";
-import { HISTORY_ANSWER, HISTORY_QUERY } from "../history.ts";
-import { METADATA } from "../metadata.ts";
+import { HISTORY_ANSWER, HISTORY_QUERY } from "../../../lib/api/history.ts";
+import { METADATA } from "../../../lib/api/metadata.ts";
+import { MATCHERS_QUERY, STREAM_HEADERS, STREAM_QUERY } from "../../../lib/api/subscribe.ts";
+import {
+  LEGACY_SUBSCRIPTION,
+  LEGACY_SUBSCRIPTIONS,
+  SUBSCRIPTION,
+  SUBSCRIPTION_PATH,
+  SUBSCRIPTIONS,
+} from "../../../lib/api/subscriptions.ts";
+import { FORM_TYPE } from "../../../lib/mercure/form.ts";
 import {
   type Answer,
   type Fields,
@@ -13,23 +21,19 @@ import {
   type Routes,
   type Schema,
 } from "../operation.ts";
-import { STREAM_EVENT } from "../stream.ts";
-import { MATCHERS_QUERY, STREAM_HEADERS, STREAM_QUERY } from "../subscribe.ts";
-import {
-  LEGACY_SUBSCRIPTION,
-  LEGACY_SUBSCRIPTIONS,
-  SUBSCRIPTION,
-  SUBSCRIPTION_PATH,
-  SUBSCRIPTIONS,
-} from "../subscriptions.ts";
+import { SSE_EVENT } from "../sse_events.ts";
 import { HEALTH_ROUTES } from "./health.ts";
 import { HUB_PREFLIGHT, PUBLISH } from "./hub.ts";
-import { LOGGER_FILE, page, pageFile, redirect, redirection } from "./pages.ts";
+import { page, pageFile, redirect, redirection } from "./pages.ts";
 
-export interface StreamerPaths {
+export interface StreamerRoutesOptions {
   readonly hub: string;
   /** Where the hub describes itself. */
   readonly metadata: string;
+  /** The names of the files beside the hub page. */
+  readonly files: readonly string[];
+  /** How the files that the hub page shares with the logger page are served. */
+  readonly loggerFile: Operation;
 }
 
 const EVERYTHING = "The stream of everything, unless there are matchers";
@@ -49,11 +53,12 @@ const FORM_REFUSALS = {
 
 const STREAM_ANSWER: Answer = {
   description: "The stream, which lasts; one that is over at once where there are too many",
-  content: { "text/event-stream": v.array(STREAM_EVENT) },
+  content: { "text/event-stream": v.array(SSE_EVENT) },
   headers: {
     "Accept-Query": "What the body of a `QUERY` has to be",
     "Mercure-Last-Event-ID":
       "The id after which it begins; `earliest` too when nobody knows the one that was asked for",
+    "Last-Event-ID": "What `Mercure-Last-Event-ID` says, where the token or a matcher is of Mercure 0.x",
   },
 };
 
@@ -114,7 +119,7 @@ interface SubscriptionsOptions {
   readonly path?: Fields;
   /** What is answered; undefined at a path that only Mercure 0.x has. */
   readonly json?: Schema;
-  /** The same for the 0.x generation. */
+  /** What is answered to tokens of the 0.x generation. */
   readonly legacy: Schema;
 }
 
@@ -185,7 +190,7 @@ function subscriptionRoutes(root: string): Routes {
   };
 }
 
-export function streamerRoutes({ hub, metadata }: StreamerPaths): Routes {
+export function streamerRoutes({ hub, metadata, files, loggerFile }: StreamerRoutesOptions): Routes {
   const all = stream("streamAll", EVERYTHING);
   return {
     ...HEALTH_ROUTES,
@@ -228,7 +233,7 @@ export function streamerRoutes({ hub, metadata }: StreamerPaths): Routes {
     },
     "/hub": { get: redirect("hubPageWithoutSlash", "/hub/") },
     "/hub/": { get: page("hubPage", "The page to try the hub") },
-    "/hub/{file}": { get: pageFile("hubPageFile") },
-    "/logger/{file}": { get: LOGGER_FILE },
+    "/hub/{file}": { get: pageFile("hubPageFile", files) },
+    "/logger/{file}": { get: loggerFile },
   };
 }

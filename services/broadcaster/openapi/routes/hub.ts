@@ -1,8 +1,8 @@
 /** What broadcaster and streamer have in common of the hub: publishing. */
 import * as v from "valibot";
-import { FORM_TYPE } from "../../mercure/form.ts";
+import { IDEMPOTENCY_KEY, PUBLISH_FORM } from "../../../lib/api/publish.ts";
+import { FORM_TYPE } from "../../../lib/mercure/form.ts";
 import { type Operation, preflight } from "../operation.ts";
-import { IDEMPOTENCY_KEY, PUBLISH_FORM } from "../publish.ts";
 
 export const PUBLISH: Operation = {
   id: "publish",

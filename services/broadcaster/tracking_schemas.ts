@@ -3,7 +3,7 @@
  * schemas judge what comes in and are what `openapi.json` is made of.
  */
 import * as v from "valibot";
-import { FORBIDDEN } from "../update.ts";
+import { FORBIDDEN } from "../lib/update.ts";
 
 /** Most events of a batch. */
 export const MAX_EVENTS = 50;
@@ -80,7 +80,7 @@ const noObject = ({ expected }: v.BaseIssue<unknown>) =>
   expected === "Object" ? "must be an object" : "is missing";
 
 /** One event of a batch. Short names: thousands of them travel. */
-export const EVENT = v.object({
+export const TRACKED_INPUT = v.object({
   id: v.pipe(uuid, v.description("Its own id: an event that comes again with it is stored once")),
   n: v.optional(v.pipe(count, v.description("Its number in the session")), 0),
   t: v.pipe(time, v.description("When it happened, by the clock of the browser, in ms since 1970")),
@@ -90,7 +90,7 @@ export const EVENT = v.object({
   p: v.optional(v.pipe(props, v.description("Whatever else there is to say"))),
 }, noObject);
 
-export type TrackedEvent = v.InferOutput<typeof EVENT>;
+export type TrackedInput = v.InferOutput<typeof TRACKED_INPUT>;
 
 /** What all events of a batch share. */
 const ENVELOPE = {
@@ -112,9 +112,20 @@ const ENVELOPE = {
   ),
 };
 
+/** What is said beside the events: nonsense in it counts as nothing said, and costs no event. */
+const BESIDE = {
+  sid: v.fallback(ENVELOPE.sid, undefined),
+  try: v.fallback(ENVELOPE.try, 0),
+  drop: v.fallback(ENVELOPE.drop, 0),
+  rate: v.fallback(ENVELOPE.rate, 1),
+  privacy: v.fallback(ENVELOPE.privacy, undefined),
+  bots: v.fallback(ENVELOPE.bots, undefined),
+};
+
 /** A batch, with its events not judged yet: a bad one does not spoil the others. */
 export const BATCH = v.object({
   ...ENVELOPE,
+  ...BESIDE,
   e: v.pipe(
     v.array(v.unknown(), "must be a list"),
     v.minLength(1, "must have an event"),
@@ -124,11 +135,11 @@ export const BATCH = v.object({
 
 export type Batch = v.InferOutput<typeof BATCH>;
 
-/** The same as it is documented. */
+/** A batch as `openapi.json` documents it: with what each of its events has to be. */
 export const DOCUMENTED_BATCH = v.pipe(
   v.object({
     ...ENVELOPE,
-    e: v.pipe(v.array(EVENT), v.minLength(1), v.maxLength(MAX_EVENTS)),
+    e: v.pipe(v.array(TRACKED_INPUT), v.minLength(1), v.maxLength(MAX_EVENTS)),
   }),
   v.description("What happened on pages of one site, in one session"),
   v.examples([{
@@ -168,28 +179,28 @@ export const REPORT_TYPE = v.picklist(["log:open", "pill:blue", "pill:red"]);
 
 export type ReportType = v.InferOutput<typeof REPORT_TYPE>;
 
-/** The SSE event names of the updates that they become. */
-export const REPORT_EVENT = v.picklist(["login", "user:btn"]);
+/** The types of the updates that such reports become, which are their SSE event names. */
+export const REPORTED_TYPE = v.picklist(["login", "user:btn"]);
 
-export type ReportEvent = v.InferOutput<typeof REPORT_EVENT>;
+export type ReportedType = v.InferOutput<typeof REPORTED_TYPE>;
 
 /** The data of the update that such a report becomes, on `/tracking/<type>`. */
-export const REPORTED = v.object({
+export const REPORTED_DATA = v.object({
   message: v.pipe(v.string(), v.description("What happened, for people")),
   level: v.picklist(["debug", "info"]),
   notify: v.optional(v.pipe(v.literal(true), v.description("Watchers should be alerted"))),
 });
 
-export type Reported = v.InferOutput<typeof REPORTED>;
+export type ReportedData = v.InferOutput<typeof REPORTED_DATA>;
 
 /**
- * The SSE event name of all others. One for all: an `EventSource` has to know the types in advance, and one of type
+ * The type of the updates that all other events become. One for all: an `EventSource` has to know the types in advance, and one of type
  * `error` would be taken for the end of its connection. What happened is in the topic and in the data.
  */
-export const TRACK_EVENT = "track";
+export const TRACKED_TYPE = "track";
 
 /** The data of the update that an event becomes, on `/tracking/<site>/<kind>`. Times are in ms since 1970. */
-export const TRACKED = v.object({
+export const TRACKED_DATA = v.object({
   kind: v.string(),
   site: v.string(),
   id: v.pipe(v.string(), v.description("The event's own id, as its page made it")),
@@ -207,10 +218,10 @@ export const TRACKED = v.object({
   dropped: v.optional(v.pipe(v.number(), v.description("Events that its page gave up before this one"))),
   sample: v.optional(v.pipe(v.number(), v.description("Part of the sessions that report, when not all do"))),
   // The reports of the demo page say the same, whichever way they come.
-  ...v.partial(REPORTED).entries,
+  ...v.partial(REPORTED_DATA).entries,
 });
 
-export type Tracked = v.InferOutput<typeof TRACKED>;
+export type TrackedData = v.InferOutput<typeof TRACKED_DATA>;
 
 /** The text, with at most so many UTF-16 code units; half a surrogate pair, which UTF-8 cannot hold, is replaced. */
 function cutTo(maxLength: number, text: string): string {

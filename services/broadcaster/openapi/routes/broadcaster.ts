@@ -1,9 +1,9 @@
 /** The routes of the broadcaster: what pages report, the tracker that reports it, and this description. */
 import * as v from "valibot";
+import { IDEMPOTENCY_KEY } from "../../../lib/api/publish.ts";
+import { ANSWER, DOCUMENTED_BATCH, REPORT_TYPE } from "../../tracking_schemas.ts";
 import { jsonText } from "../json_text.ts";
 import { type Operation, preflight, type Routes } from "../operation.ts";
-import { IDEMPOTENCY_KEY } from "../publish.ts";
-import { ANSWER, DOCUMENTED_BATCH, REPORT_TYPE } from "../tracking.ts";
 import { HEALTH_ROUTES } from "./health.ts";
 import { HUB_PREFLIGHT, PUBLISH } from "./hub.ts";
 import { page, pageFile, taggedText } from "./pages.ts";
@@ -15,10 +15,12 @@ export interface TrackerPaths {
   readonly types: string;
 }
 
-export interface BroadcasterPaths {
+export interface BroadcasterRoutesOptions {
   readonly hub: string;
   readonly events: string;
   readonly tracker: TrackerPaths;
+  /** The names of the files beside the tracking page. */
+  readonly files: readonly string[];
 }
 
 export const OPENAPI_PATH = "/openapi.json";
@@ -37,6 +39,7 @@ const REPORT: Operation = {
     404: "There is no such type",
     408: "The body does not come",
     413: "The body is too large",
+    429: "Too much in a minute from this address",
     503: "Nobody acknowledged it in time: send it again with the same key",
   },
 };
@@ -45,7 +48,7 @@ const TRACK: Operation = {
   id: "track",
   summary: "Reports a batch of events",
   description:
-    "Each event becomes an update on `/tracking/<site>/<kind>`, once, however often it is sent. Its data is `Tracked`. " +
+    "Each event becomes an update on `/tracking/<site>/<kind>`, once, however often it is sent. Its data is `TrackedData`. " +
     "The body is read as JSON, whatever its type: `text/plain` spares browsers a preflight. What programs that read " +
     "pages send is not stored, unless `bots` is `allow`; nor is what comes with `Sec-GPC: 1` or `DNT: 1`, unless " +
     "`privacy` is `ignore`.",
@@ -68,12 +71,12 @@ const TRACK: Operation = {
   },
 };
 
-export function broadcasterRoutes({ hub, events, tracker }: BroadcasterPaths): Routes {
+export function broadcasterRoutes({ hub, events, tracker, files }: BroadcasterRoutesOptions): Routes {
   const script = taggedText({ "text/javascript": v.string() });
   return {
     ...HEALTH_ROUTES,
     "/": { get: page("trackingPage", "The tracking page") },
-    "/{file}": { get: pageFile("trackingPageFile") },
+    "/{file}": { get: pageFile("trackingPageFile", files) },
     "/event/{type}": { post: REPORT, options: preflight("reportPreflight", REPORT_PATH) },
     [events]: { post: TRACK, options: preflight("trackPreflight") },
     [tracker.script]: { get: { id: "trackerScript", summary: "The tracker, as a script", answers: script } },

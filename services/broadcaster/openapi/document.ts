@@ -2,10 +2,21 @@
  * The description of all HTTP routes of all services, made of the schemas by which they judge and answer.
  * Source: OpenAPI Specification 3.1.
  */
-import type { HubUrl } from "../mercure/hub_url.ts";
-import { HISTORY_ANSWER } from "./history.ts";
+import { HISTORY_ANSWER } from "../../lib/api/history.ts";
+import { METADATA } from "../../lib/api/metadata.ts";
+import { PROBLEM, PROBLEM_TYPE } from "../../lib/api/problem.ts";
+import { PUBLISH_FORM } from "../../lib/api/publish.ts";
+import { SIGNAL } from "../../lib/api/signal.ts";
+import { STREAM_QUERY } from "../../lib/api/subscribe.ts";
+import {
+  LEGACY_SUBSCRIPTION,
+  LEGACY_SUBSCRIPTIONS,
+  SUBSCRIPTION,
+  SUBSCRIPTIONS,
+} from "../../lib/api/subscriptions.ts";
+import type { HubUrl } from "../../lib/mercure/hub_url.ts";
+import { ANSWER, DOCUMENTED_BATCH, REPORTED_DATA, TRACKED_DATA } from "../tracking_schemas.ts";
 import { type Part, SchemaParts } from "./json_schema.ts";
-import { METADATA } from "./metadata.ts";
 import type { Schema } from "./operation.ts";
 import {
   headersOf,
@@ -16,24 +27,26 @@ import {
   type Servers,
   type Service,
 } from "./paths.ts";
-import { PROBLEM, PROBLEM_TYPE } from "./problem.ts";
-import { PUBLISH_FORM } from "./publish.ts";
 import { broadcasterRoutes, type TrackerPaths } from "./routes/broadcaster.ts";
 import { FORWARDER_ROUTES } from "./routes/forwarder.ts";
-import { LOGGER_ROUTES } from "./routes/logger.ts";
+import { loggerRoutes } from "./routes/logger.ts";
+import { pageFile } from "./routes/pages.ts";
 import { streamerRoutes } from "./routes/streamer.ts";
 import {
-  REPORTED_EVENT,
-  SIGNAL,
-  SIGNAL_EVENT,
-  STREAM_EVENT,
-  SUBSCRIPTION_EVENT,
-  TRACKED_EVENT,
-  UPDATE_EVENT,
-} from "./stream.ts";
-import { STREAM_QUERY } from "./subscribe.ts";
-import { LEGACY_SUBSCRIPTION, LEGACY_SUBSCRIPTIONS, SUBSCRIPTION, SUBSCRIPTIONS } from "./subscriptions.ts";
-import { ANSWER, DOCUMENTED_BATCH, REPORTED, TRACKED } from "./tracking.ts";
+  REPORTED_SSE_EVENT,
+  SIGNAL_SSE_EVENT,
+  SSE_EVENT,
+  SUBSCRIPTION_SSE_EVENT,
+  TRACKED_SSE_EVENT,
+  UPDATE_SSE_EVENT,
+} from "./sse_events.ts";
+
+/** The names of the files beside each page, as the services serve them. */
+export interface PageFiles {
+  readonly tracking: readonly string[];
+  readonly hub: readonly string[];
+  readonly logger: readonly string[];
+}
 
 /** What the broadcaster is told of where things are. */
 export interface OpenApiOptions {
@@ -43,6 +56,7 @@ export interface OpenApiOptions {
   /** The address of the logger page. */
   readonly loggerUrl: string;
   readonly cookieName: string;
+  readonly files: PageFiles;
 }
 
 const SERVICES: Readonly<Record<Service, string>> = {
@@ -57,16 +71,16 @@ const NAMED: Readonly<Record<string, Schema>> = {
   Problem: PROBLEM,
   Batch: DOCUMENTED_BATCH,
   BatchAnswer: ANSWER,
-  Tracked: TRACKED,
-  Reported: REPORTED,
+  TrackedData: TRACKED_DATA,
+  ReportedData: REPORTED_DATA,
   PublishForm: PUBLISH_FORM,
   SubscribeForm: STREAM_QUERY,
-  StreamEvent: STREAM_EVENT,
-  TrackedEvent: TRACKED_EVENT,
-  ReportedEvent: REPORTED_EVENT,
-  SubscriptionEvent: SUBSCRIPTION_EVENT,
-  SignalEvent: SIGNAL_EVENT,
-  UpdateEvent: UPDATE_EVENT,
+  SseEvent: SSE_EVENT,
+  TrackedSseEvent: TRACKED_SSE_EVENT,
+  ReportedSseEvent: REPORTED_SSE_EVENT,
+  SubscriptionSseEvent: SUBSCRIPTION_SSE_EVENT,
+  SignalSseEvent: SIGNAL_SSE_EVENT,
+  UpdateSseEvent: UPDATE_SSE_EVENT,
   Signal: SIGNAL,
   History: HISTORY_ANSWER,
   Subscription: SUBSCRIPTION,
@@ -87,11 +101,18 @@ const DESCRIPTION = `All routes of all services; each operation names the servic
 - Every refusal and failure is a problem document (RFC 9457).`;
 
 export function openApiDocument(options: OpenApiOptions): Part {
-  const { hubUrl, eventsPath, tracker } = options;
+  const { hubUrl, eventsPath, tracker, files } = options;
+  // One operation of two services: the hub page shares files of the logger's.
+  const loggerFile = pageFile("loggerPageFile", files.logger);
   const routes: RoutesOf = {
-    broadcaster: broadcasterRoutes({ hub: hubUrl.path, events: eventsPath, tracker }),
-    streamer: streamerRoutes({ hub: hubUrl.path, metadata: hubUrl.metadataPath }),
-    logger: LOGGER_ROUTES,
+    broadcaster: broadcasterRoutes({ hub: hubUrl.path, events: eventsPath, tracker, files: files.tracking }),
+    streamer: streamerRoutes({
+      hub: hubUrl.path,
+      metadata: hubUrl.metadataPath,
+      files: files.hub,
+      loggerFile,
+    }),
+    logger: loggerRoutes(loggerFile),
     forwarder: FORWARDER_ROUTES,
   };
   const schemas = new SchemaParts(NAMED);
@@ -123,7 +144,7 @@ export function openApiDocument(options: OpenApiOptions): Part {
           type: "apiKey",
           in: "cookie",
           name: options.cookieName,
-          description: "The same for pages: an EventSource cannot send headers",
+          description: "A token of such an issuer, for pages: an EventSource cannot send headers",
         },
       },
     },

@@ -17,14 +17,12 @@ export function page(id: string, summary: string): Operation {
   return { id, summary, answers: taggedText({ "text/html": TEXT }) };
 }
 
-/** The names of files in the folder of a page. */
-const FILE = v.pipe(v.string(), v.regex(/^[a-z_]+\.(css|js|svg)$/));
-
-export function pageFile(id: string): Operation {
+/** @param files are their names, all of them: a pattern would also mean files that nobody serves. */
+export function pageFile(id: string, files: readonly string[]): Operation {
   return {
     id,
     summary: "A file of the page",
-    path: { file: FILE },
+    path: { file: v.picklist(files.toSorted()) },
     answers: taggedText({ "text/css": TEXT, "text/javascript": TEXT, "image/svg+xml": TEXT }),
     problems: { 404: "There is no such file" },
   };
@@ -37,6 +35,3 @@ export function redirect(id: string, to: string): Operation {
 export function redirection(to: string): Readonly<Record<number, Answer>> {
   return { 302: { description: `The page is at ${to}`, headers: { Location: "Where it is" } } };
 }
-
-/** The same at two services: the hub page shares them. */
-export const LOGGER_FILE: Operation = pageFile("loggerPageFile");

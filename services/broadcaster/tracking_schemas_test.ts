@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import * as v from "valibot";
-import { FORBIDDEN_CHARACTERS, trickyText } from "../testing/fixtures.ts";
-import { BATCH, EVENT, MAX_EVENTS, type TrackedEvent } from "./tracking.ts";
+import { FORBIDDEN_CHARACTERS, trickyText } from "../lib/testing/fixtures.ts";
+import { BATCH, MAX_EVENTS, TRACKED_INPUT, type TrackedInput } from "./tracking_schemas.ts";
 
 const ID = "01a20a53-e715-7167-bac9-5c3790a3b78d";
 const GOOD = { id: ID, n: 3, t: 1_764_000_000_950, k: "click" };
 const ENVELOPE = { v: 1, site: "shop", sent: 1_764_000_001_000, e: [GOOD] };
 
-function eventOf(overrides: Record<string, unknown>): TrackedEvent {
-  return v.parse(EVENT, { ...GOOD, ...overrides });
+function eventOf(overrides: Record<string, unknown>): TrackedInput {
+  return v.parse(TRACKED_INPUT, { ...GOOD, ...overrides });
 }
 
 /** What is wrong with it. */
-function problemOf(schema: typeof EVENT | typeof BATCH, value: unknown): string {
+function problemOf(schema: typeof TRACKED_INPUT | typeof BATCH, value: unknown): string {
   const { issues } = v.safeParse(schema, value, { abortEarly: true });
   return issues === undefined
     ? ""
@@ -27,8 +27,8 @@ Deno.test("an event keeps what it says, and nothing that an event does not have"
     r: "https://b.test/",
     p: { title: "é 🐇", deep: { list: [1, null] } },
   };
-  assert.deepEqual(v.parse(EVENT, { ...full, x: 1, site: "other" }), full);
-  assert.deepEqual(v.parse(EVENT, { ...GOOD, n: undefined }), { ...GOOD, n: 0 });
+  assert.deepEqual(v.parse(TRACKED_INPUT, { ...full, x: 1, site: "other" }), full);
+  assert.deepEqual(v.parse(TRACKED_INPUT, { ...GOOD, n: undefined }), { ...GOOD, n: 0 });
 });
 
 Deno.test("a kind is made a name: what cannot be seen is left out, line ends are spaces, and it has an end", () => {
@@ -50,7 +50,7 @@ Deno.test("a kind is made a name: what cannot be seen is left out, line ends are
 
 Deno.test("a name that a URL parser would drop from a path is refused, also when it only becomes one", () => {
   for (const k of [".", "..", " .. ", ".\u200B.", "..\n"]) {
-    assert.equal(problemOf(EVENT, { ...GOOD, k }), "k must not be . or ..");
+    assert.equal(problemOf(TRACKED_INPUT, { ...GOOD, k }), "k must not be . or ..");
   }
   for (const site of [".", "..", " .."]) {
     assert.equal(problemOf(BATCH, { ...ENVELOPE, site }), "site must not be . or ..");
@@ -83,7 +83,7 @@ Deno.test("what makes an event none is said without repeating it", () => {
     [{ ...GOOD, p: null }, "p must be an object"],
   ];
   for (const [value, problem] of cases) {
-    assert.equal(problemOf(EVENT, value), problem);
+    assert.equal(problemOf(TRACKED_INPUT, value), problem);
   }
 });
 
@@ -99,13 +99,7 @@ Deno.test("what makes a batch none is said likewise", () => {
     [{ ...ENVELOPE, site: "" }, "site must not be empty"],
     [{ ...ENVELOPE, site: "x".repeat(201) }, "site must have at most 200 characters"],
     [{ ...ENVELOPE, site: "a\ud83d" }, "site must not hold half a surrogate pair"],
-    [{ ...ENVELOPE, sid: "x" }, "sid must be a UUID"],
     [{ ...ENVELOPE, sent: "x" }, "sent must be milliseconds since 1970"],
-    [{ ...ENVELOPE, try: -1 }, "try must be a whole number from 0"],
-    [{ ...ENVELOPE, drop: 1e300 }, "drop must be a whole number from 0"],
-    [{ ...ENVELOPE, rate: 1.5 }, "rate must be a number from 0 to 1"],
-    [{ ...ENVELOPE, privacy: "secret" }, "privacy must be ignore or missing"],
-    [{ ...ENVELOPE, bots: true }, "bots must be allow or missing"],
     [{ ...ENVELOPE, e: {} }, "e must be a list"],
     [{ ...ENVELOPE, e: [] }, "e must have an event"],
     [{ ...ENVELOPE, e: Array(MAX_EVENTS + 1).fill(GOOD) }, `e must have at most ${MAX_EVENTS} events`],
@@ -114,6 +108,24 @@ Deno.test("what makes a batch none is said likewise", () => {
   for (const character of FORBIDDEN_CHARACTERS) {
     const problem = problemOf(BATCH, { ...ENVELOPE, site: `a${character}b` });
     assert.equal(problem, "site must not hold control or invisible format characters");
+  }
+});
+
+Deno.test("nonsense beside the events counts as nothing said, and costs no event", () => {
+  const plain = v.parse(BATCH, ENVELOPE);
+  const cases = {
+    sid: ["x", null],
+    try: [-1],
+    drop: [1e300],
+    rate: [10, null],
+    privacy: ["no"],
+    bots: [true],
+  };
+  for (const [name, values] of Object.entries(cases)) {
+    for (const value of values) {
+      const batch = v.parse(BATCH, { ...ENVELOPE, [name]: value });
+      assert.deepEqual(JSON.parse(JSON.stringify(batch)), JSON.parse(JSON.stringify(plain)), name);
+    }
   }
 });
 
@@ -174,7 +186,7 @@ Deno.test("whatever comes in, it is refused or is a sound event, and judging tha
   let sound = 0;
   fc.assert(
     fc.property(anyEvent, (value) => {
-      const { success, output } = v.safeParse(EVENT, value, { abortEarly: true });
+      const { success, output } = v.safeParse(TRACKED_INPUT, value, { abortEarly: true });
       if (!success) return;
       sound++;
       assert.ok(!/[\p{Cc}\p{Cf}]/u.test(output.k) && output.k === output.k.trim() && output.k.length <= 200);
@@ -182,7 +194,7 @@ Deno.test("whatever comes in, it is refused or is a sound event, and judging tha
       const json = JSON.stringify(output);
       assert.ok(!/\\ud[89a-f]/i.test(json), "half a surrogate pair");
       const again = JSON.parse(json);
-      assert.deepEqual(JSON.parse(JSON.stringify(v.parse(EVENT, again))), again);
+      assert.deepEqual(JSON.parse(JSON.stringify(v.parse(TRACKED_INPUT, again))), again);
     }),
     { numRuns: 2000 },
   );

@@ -1,5 +1,5 @@
 /** The probes, which every service has. */
-import { HEALTH, READINESS } from "../health.ts";
+import { HEALTH, READINESS } from "../../../lib/api/health.ts";
 import type { Routes } from "../operation.ts";
 
 export const HEALTH_ROUTES: Routes = {
