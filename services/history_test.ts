@@ -162,7 +162,6 @@ Deno.test("large updates come over ØMQ a few at a time, in both directions", as
   await publish(streamer, 4, 8, large);
   await publish(streamer, 10, 11);
   await publish(streamer, 13, 17, large);
-  const wanted = range(1, 17).filter(isPublic);
   const walk = async (start: Record<string, string>, onward: "older" | "newer") => {
     const pages: number[][] = [];
     for (let query = start;;) {
@@ -173,11 +172,9 @@ Deno.test("large updates come over ØMQ a few at a time, in both directions", as
       query = { [onward === "older" ? "before" : "after"]: token };
     }
   };
-  const backwards = await walk({}, "older");
-  assert.deepEqual(backwards.toReversed().flat(), wanted);
-  const forwards = await walk({ after: "earliest" }, "newer");
-  assert.deepEqual(forwards.flat(), wanted);
-  for (const pages of [backwards, forwards]) {
-    assert.ok(pages.length > 1 && pages.length < 5, `${pages.length}`);
-  }
+  // A large one that follows smaller ones, or precedes them, shares a page with them.
+  const forwards = [[1, 2, 4], [5], [7], [8, 10, 11], [13], [14], [16], [17]];
+  assert.deepEqual(await walk({ after: "earliest" }, "newer"), forwards);
+  const backwards = [[17], [16], [14], [10, 11, 13], [8], [7], [5], [1, 2, 4]];
+  assert.deepEqual(await walk({}, "older"), backwards);
 });

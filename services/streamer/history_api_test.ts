@@ -4,6 +4,7 @@ import type { HistoryAnswer } from "../lib/api/history.ts";
 import { type Channel, ChannelUnavailableError } from "../lib/channel.ts";
 import { MemoryChannel } from "../lib/channels/memory.ts";
 import { readSettings } from "../lib/env.ts";
+import { createApp } from "../lib/http.ts";
 import type { JsonObject } from "../lib/json.ts";
 import { createLog } from "../lib/log.ts";
 import { parseMatcher } from "../lib/matcher.ts";
@@ -18,7 +19,7 @@ import { openSse } from "../lib/testing/sse_reader.ts";
 import type { Update } from "../lib/update.ts";
 import { SETTINGS } from "./config.ts";
 import { serveHistory } from "./history_api.ts";
-import { startStreamer, type Streamer } from "./streamer_harness.ts";
+import { RawClient, requestFor, startStreamer, type Streamer } from "./streamer_harness.ts";
 import { heartbeatUpdate, subscriptionUpdate } from "./subscription.ts";
 
 const HUB_PATH = "/.well-known/mercure";
@@ -468,9 +469,10 @@ Deno.test("however one walks through the history, each page depends on what one 
 
 Deno.test("pages have each update once and in order, whatever is published or forgotten between them", async () => {
   const readAll = async (
-    { log, later, keep, limit, matched, granted }: {
+    { log, later, meanwhile, keep, limit, matched, granted }: {
       log: Kind[];
       later: Kind[][];
+      meanwhile: Kind[][];
       keep: number;
       limit: number;
       matched: Group[];
@@ -487,6 +489,14 @@ Deno.test("pages have each update once and in order, whatever is published or fo
     const visibleFrom = (first: number, end: number) =>
       range(first, end - 1).filter((number) => isVisible(all[number]!, matched, granted));
     const oldestKept = () => Math.max(0, all.length - keep);
+    // Others publish, and so the oldest are forgotten, between the reads of one page as well.
+    const between = meanwhile.values();
+    const history = channel.history.bind(channel);
+    channel.history = async (after, options) => {
+      const entries = await history(after, options);
+      await add(between.next().value ?? []);
+      return entries;
+    };
     const ask = (...place: [string, string][]) =>
       request(streamer, [["limit", `${limit}`], ...matchersOf(matched), ...place], init);
     const inOrder = (numbers: readonly number[]) =>
@@ -521,6 +531,14 @@ Deno.test("pages have each update once and in order, whatever is published or fo
     next = later.values();
     for (let after: string | null = "earliest"; after !== null;) {
       const answer: HistoryAnswer | undefined = await pageOf(["after", after]);
+      assert.ok(
+        answer !== undefined || after !== "earliest",
+        "What is oldest is never lost, it is only less",
+      );
+      assert.ok(
+        answer !== undefined || oldestKept() > (forwards.at(-1) ?? -1) + 1,
+        "What follows is lost, though nothing is forgotten",
+      );
       forwards.push(...answer === undefined ? [] : numbersIn(answer));
       // What follows is forgotten: all that is kept comes after it.
       after = answer === undefined ? "earliest" : answer.newer;
@@ -536,6 +554,7 @@ Deno.test("pages have each update once and in order, whatever is published or fo
       fc.record({
         log: fc.array(kinds, { maxLength: 25 }),
         later: fc.array(fc.array(kinds, { maxLength: 8 }), { maxLength: 10 }),
+        meanwhile: fc.array(fc.array(kinds, { maxLength: 8 }), { maxLength: 10 }),
         keep: fc.integer({ min: 1, max: 30 }),
         limit: limits,
         matched: groups,
@@ -545,6 +564,25 @@ Deno.test("pages have each update once and in order, whatever is published or fo
     ),
     { numRuns: 150 },
   );
+});
+
+Deno.test("a page ends where the next updates are forgotten while it is read, and its end leads on to that", async () => {
+  const channel = new MemoryChannel({ keep: 10 });
+  await using streamer = await startStreamer({ channel });
+  await publish(channel, numbered(1, 10));
+  const history = channel.history.bind(channel);
+  let reads = 0;
+  channel.history = async (after, options) => {
+    reads++;
+    const entries = await history(after, options);
+    if (reads === 1) await publish(channel, numbered(11, 30));
+    return entries;
+  };
+  // The first read is of three entries, of which one matches.
+  const page = await read(streamer, { after: "earliest", match: "/test/2", limit: "2" });
+  assert.deepEqual([numbersIn(page), page.older, reads], [[2], null, 2]);
+  assert.equal((await refusal(streamer, { after: page.newer! })).status, 410);
+  assert.deepEqual(numbersIn(await read(streamer, { after: "earliest", limit: "1" })), [21]);
 });
 
 Deno.test("a page up to the newest update ends with it, also when others come while it is read", async () => {
@@ -649,14 +687,14 @@ Deno.test("where matchers match little, answers are short and say how to go on",
 
 Deno.test("large updates come a few at a time, or alone, and each once", async () => {
   const channel = new MemoryChannel();
-  const megabyte = "x".repeat(1_000_000);
+  const large = "x".repeat(250_000);
   await publish(channel, [
-    ...numbered(1, 6, { data: megabyte }),
-    numberedUpdate(7, { data: "x".repeat(6_000_000) }),
+    ...numbered(1, 6, { data: large }),
+    numberedUpdate(7, { data: "x".repeat(1_500_000) }),
     numberedUpdate(8),
     // Topics count as well.
     ...numbered(9, 14, {
-      topics: ["/a", ...Array.from({ length: 100 }, (_, index) => `/${index}/`.padEnd(10_000, "x"))],
+      topics: ["/a", ...Array.from({ length: 25 }, (_, index) => `/${index}/`.padEnd(10_000, "x"))],
     }),
   ]);
   await using streamer = await startStreamer({ channel });
@@ -751,31 +789,170 @@ Deno.test("some read the history at a time, and the others wait for their turn",
   assert.equal(most, 8);
 });
 
-Deno.test("who has waited long for a turn is answered with 503 and when to come back", async () => {
-  const channel = new MemoryChannel();
-  const held = Promise.withResolvers<void>();
-  const historyBefore = channel.historyBefore.bind(channel);
-  channel.historyBefore = async (before, options) => {
-    await held.promise;
-    return await historyBefore(before, options);
-  };
+type Bounds = Partial<Parameters<typeof serveHistory>[2]>;
+
+/** A streamer with `/bounded`: the history within other bounds, and what became of the requests for it. */
+async function startBounded(channel: Channel, bounds: Bounds) {
   const config = readSettings(SETTINGS, { get: () => undefined });
   const { access } = await openAccess(config, { log: createLog({ service: "test", level: "error" }) });
   const matchAll = () => [parseMatcher("exact", "*", { base: "https://hub.test/", maxLength: 1 })];
-  await using streamer = await startStreamer({
-    extend: (app) => serveHistory(app, ["/hurried"], { config, access, channel, matchAll, patienceMs: 1 }),
+  const requests = { come: 0, left: 0, over: 0 };
+  const streamer = await startStreamer({
+    channel,
+    extend: (app) => {
+      app.use("/bounded", async (c, next) => {
+        requests.come++;
+        c.req.raw.signal.addEventListener("abort", () => requests.left++);
+        await next();
+        requests.over++;
+      });
+      serveHistory(app, ["/bounded"], { config, access, channel, matchAll, ...bounds });
+    },
   });
-  const asked = range(1, 20).map(async () => {
-    const response = await fetch(`${streamer.url}hurried`);
+  const ask = async (query = "") => {
+    const response = await within("an answer", fetch(`${streamer.url}bounded?${query}`));
     if (response.status === 503) assert.ok(Number(response.headers.get("Retry-After")) > 0);
     await response.body?.cancel();
     return response.status;
-  });
+  };
+  return { requests, ask, port: streamer.port, [Symbol.asyncDispose]: () => streamer[Symbol.asyncDispose]() };
+}
+
+/** Holds whoever reads backwards, until it is told to let them go on; `reads` counts them. */
+function holdReaders(channel: Channel) {
+  const held = Promise.withResolvers<void>();
+  const holding = { reads: 0, release: () => held.resolve() };
+  const historyBefore = channel.historyBefore.bind(channel);
+  channel.historyBefore = async (before, options) => {
+    holding.reads++;
+    await held.promise;
+    return await historyBefore(before, options);
+  };
+  return holding;
+}
+
+Deno.test("who has waited long for a turn is answered with 503 and when to come back", async () => {
+  const channel = new MemoryChannel();
+  const holding = holdReaders(channel);
+  await using bounded = await startBounded(channel, { patienceMs: 1 });
+  const asked = range(1, 20).map(() => bounded.ask());
   // Of those that wait one ends first, and then all are let in or sent away.
   assert.equal(await within("the first", Promise.race(asked)), 503);
-  held.resolve();
+  holding.release();
   const statuses = await Promise.all(asked);
   assert.deepEqual([...new Set(statuses)].toSorted(), [200, 503]);
+});
+
+Deno.test("where too many wait for a turn, the next is answered with 503 at once", async () => {
+  const channel = new MemoryChannel();
+  const holding = holdReaders(channel);
+  await using bounded = await startBounded(channel, { maxWaiting: 3, patienceMs: 600_000 });
+  const asked = range(1, 20).map(() => bounded.ask());
+  await eventually("those beyond the line are answered", () => bounded.requests.over === 20 - 8 - 3);
+  holding.release();
+  const statuses = await Promise.all(asked);
+  assert.deepEqual(statuses.toSorted(), [...Array(11).fill(200), ...Array(9).fill(503)]);
+});
+
+Deno.test("whoever leaves gives up the place in line, and nothing is read for them", async () => {
+  const channel = new MemoryChannel();
+  const holding = holdReaders(channel);
+  await using bounded = await startBounded(channel, { maxWaiting: 20, patienceMs: 600_000 });
+  const served = range(1, 8).map(() => bounded.ask());
+  await eventually("all places are taken", () => holding.reads === 8);
+  {
+    using _alone = await RawClient.get(bounded.port, "/bounded");
+    // On one connection only the first of several answers has a socket.
+    using pipelining = await RawClient.connect(bounded.port);
+    await pipelining.send(requestFor("/bounded").repeat(19));
+    await eventually("the line is full", () => bounded.requests.come === 28);
+    assert.equal(await bounded.ask(), 503);
+    assert.equal(bounded.requests.left, 0);
+  }
+  await eventually("they have left", () => bounded.requests.over === 21);
+  const last = bounded.ask();
+  holding.release();
+  assert.deepEqual(await Promise.all([...served, last]), Array(9).fill(200));
+  assert.equal(holding.reads, 9);
+});
+
+Deno.test("the reading for who leaves meanwhile ends", async () => {
+  const channel = new MemoryChannel();
+  await publish(channel, numbered(1, 2000));
+  const holding = holdReaders(channel);
+  await using bounded = await startBounded(channel, {});
+  {
+    using _client = await RawClient.get(bounded.port, "/bounded?match=/nothing");
+    await eventually("it is read for", () => holding.reads === 1);
+  }
+  await eventually("it has left", () => bounded.requests.left === 1);
+  holding.release();
+  await eventually("the end of the request", () => bounded.requests.over === 1);
+  assert.equal(holding.reads, 1);
+});
+
+/** Far more characters than the buffers of a connection hold. */
+const UNSENDABLE = 32_000_000;
+
+/** A client that takes the beginning of a large answer, and no more. */
+async function openIdle({ port }: { port: number }): Promise<RawClient> {
+  const client = await RawClient.get(port, "/bounded?match=/test/1");
+  assert.ok(await client.read(16));
+  return client;
+}
+
+Deno.test("while too many answers are under way to their clients, the next is answered with 503 at once", async () => {
+  const channel = new MemoryChannel();
+  await publish(channel, [numberedUpdate(1, { data: "x".repeat(UNSENDABLE) }), numberedUpdate(2)]);
+  await using bounded = await startBounded(channel, { maxAnswers: 2, sendMs: 600_000, patienceMs: 600_000 });
+  using reading = await openIdle(bounded);
+  {
+    using _leaving = await openIdle(bounded);
+    assert.equal(await bounded.ask("match=/test/2"), 503);
+  }
+  await eventually("the one that left makes room", async () => await bounded.ask("match=/test/2") === 200);
+  using _another = await openIdle(bounded);
+  assert.equal(await bounded.ask("match=/test/2"), 503);
+  await reading.untilSize(UNSENDABLE);
+  await eventually(
+    "the one that read all makes room",
+    async () => await bounded.ask("match=/test/2") === 200,
+  );
+});
+
+Deno.test("an answer that its client does not take in time is cut, and makes room for others", async () => {
+  const channel = new MemoryChannel();
+  await publish(channel, [numberedUpdate(1, { data: "x".repeat(UNSENDABLE) }), numberedUpdate(2)]);
+  await using bounded = await startBounded(channel, { maxAnswers: 1, sendMs: 50 });
+  using client = await openIdle(bounded);
+  await eventually("there is room", async () => await bounded.ask("match=/test/2") === 200);
+  await client.untilEnd();
+  assert.ok(client.size < UNSENDABLE, `${client.size}`);
+});
+
+Deno.test("requests that fail, or find nothing, take no room from others", async () => {
+  const channel = new MemoryChannel();
+  await publish(channel, numbered(1, 3));
+  await using bounded = await startBounded(channel, { maxAnswers: 1, sendMs: 600_000 });
+  for (const [query, status] of [["until=urn:unknown", 404], ["before=%23x", 410], ["", 200]] as const) {
+    for (let count = 0; count < 3; count++) {
+      await eventually(`${status}`, async () => await bounded.ask(query) === status);
+    }
+  }
+});
+
+Deno.test("the history is answered also where there is no connection, and no server", async () => {
+  const channel = new MemoryChannel();
+  await publish(channel, numbered(1, 3));
+  const config = readSettings(SETTINGS, { get: () => undefined });
+  const { access } = await openAccess(config, { log: createLog({ service: "test", level: "error" }) });
+  const app = createApp({ log: createLog({ service: "test", level: "error" }) });
+  const matchAll = () => [parseMatcher("exact", "*", { base: "https://hub.test/", maxLength: 1 })];
+  serveHistory(app, ["/history"], { config, access, channel, matchAll, maxAnswers: 1 });
+  for (let count = 0; count < 3; count++) {
+    const response = await app.request("https://hub.test/history");
+    assert.deepEqual(numbersIn(await response.json()), [1, 2, 3]);
+  }
 });
 
 Deno.test("while the channel cannot be reached, the history is answered with 503 and when to come back", async () => {

@@ -3,6 +3,10 @@
  * would tell whoever compares two how many private ones there were. Two seals of one place differ, for else they would
  * tell that nothing came between. All streamers of a channel open each other's, and what a client makes up does not
  * open.
+ *
+ * So the places of ordinary pages tell nothing of what is not shown between them. That there is much of it is no secret:
+ * a page ends early behind thousands of updates or megabytes that its reader does not see, and one takes longer to read
+ * for each of them.
  */
 import type { Channel } from "../lib/channel.ts";
 

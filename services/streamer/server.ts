@@ -27,6 +27,8 @@ export interface SocketTaker {
 /** What the server hands to the app with each request. */
 interface Bindings {
   readonly remoteAddr: { readonly transport: "tcp"; readonly hostname: string; readonly port: number };
+  readonly outgoing: ServerResponse;
+  readonly connection: Socket;
   taker?: SocketTaker;
 }
 
@@ -48,6 +50,24 @@ export function answerWithStream(c: Context, taker: SocketTaker): Response {
   return c.body(null);
 }
 
+/**
+ * Resolves when the answer to a request is sent, or nobody waits for it any more. Who does not take it within some
+ * milliseconds is cut off: an answer that nobody reads would stay in memory as long as its client likes.
+ */
+export async function sent(c: Context, ms: number): Promise<void> {
+  const { outgoing, connection } = (c.env ?? {}) as Partial<Bindings>;
+  // Without this server there is none to wait for; behind a stream on the same connection, nothing is sent any more.
+  if (outgoing === undefined || connection === undefined || taken.has(connection)) return;
+  if (outgoing.writableFinished || connection.destroyed) return;
+  const over = Promise.withResolvers<true>();
+  const end = () => over.resolve(true);
+  outgoing.once("finish", end);
+  outgoing.once("close", end);
+  if (await atMost(ms, over.promise) === undefined) connection.destroy();
+  outgoing.off("finish", end);
+  outgoing.off("close", end);
+}
+
 /** @param reusePort whether other processes may listen on the same port, and share what comes. */
 export function listenForStreams({ reusePort = false } = {}): Listen {
   return async (app, { hostname, port }) => {
@@ -56,6 +76,8 @@ export function listenForStreams({ reusePort = false } = {}): Listen {
     const unused = new Set<Socket>();
     server.on("connection", (socket: Socket) => {
       unused.add(socket);
+      // Of many requests that come at once on one connection each waits for its end: ten are no sign of a leak.
+      socket.setMaxListeners(0);
       socket.once("close", () => unused.delete(socket));
     });
     server.on("request", ({ socket }) => unused.delete(socket));
@@ -88,9 +110,12 @@ function createListener(app: App, hostname: string) {
   return getRequestListener(async (request, env) => {
     const incoming = env.incoming as IncomingMessage;
     const outgoing = env.outgoing as ServerResponse;
+    tellEndOfConnection(outgoing, incoming.socket);
     const { remoteAddress = "", remotePort = 0 } = incoming.socket;
     const bindings: Bindings = {
       remoteAddr: { transport: "tcp", hostname: unmapped(remoteAddress), port: remotePort },
+      outgoing,
+      connection: incoming.socket,
     };
     const response = await app.fetch(request, bindings);
     const { taker } = bindings;
@@ -118,6 +143,17 @@ function createListener(app: App, hostname: string) {
       throw error;
     },
   });
+}
+
+/**
+ * An answer that waits behind another one on its connection has no socket yet, and Node does not tell it when the
+ * connection ends: the signal of its request would never abort.
+ */
+function tellEndOfConnection(outgoing: ServerResponse, connection: Socket): void {
+  if (outgoing.socket !== null) return;
+  const tell = () => outgoing.emit("close");
+  connection.once("close", tell);
+  outgoing.once("socket", () => connection.off("close", tell));
 }
 
 /** Answers with the head of a response, and takes the socket out of the server's hands; undefined if it is gone. */
