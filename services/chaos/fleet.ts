@@ -39,7 +39,8 @@ export async function startFleet(folder: string, complain: (what: string) => voi
       up: "Relaying",
       complain,
     }),
-    http("broadcaster", broadcaster, relayed),
+    // All publishers are one client to it.
+    http("broadcaster", broadcaster, { ...relayed, MAX_BATCHES_PER_CLIENT: "0" }),
     http("streamer", near, direct),
     http("streamer", far, relayed),
   ];

@@ -86,7 +86,7 @@ export class WatchedPage implements AsyncDisposable {
     return Number((await this.page.textContent("[data-counter=total]"))?.replaceAll(/\D/g, ""));
   }
 
-  /** The same, once nothing more comes. */
+  /** How many events the page says that it got, once nothing more comes. */
   async settledTotal(): Promise<number> {
     for (let before = NaN;;) {
       const total = await this.total();

@@ -39,7 +39,11 @@ async function benchDirect(folder: string, runs: number): Promise<Figure[]> {
 /** Over HTTP: each publisher has a connection of its own, which stays open. */
 async function benchHttp(folder: string, runs: number): Promise<Figure[]> {
   await using forwarder = await startForwarder({ folder, env: { LOG_SYNC: "full" } });
-  await using broadcaster = await startHttpService("broadcaster", forwarder.ports);
+  await using broadcaster = await startHttpService("broadcaster", {
+    ...forwarder.ports,
+    // All publishers are one client to it.
+    MAX_BATCHES_PER_CLIENT: "0",
+  });
   await ready(broadcaster.url);
   const pids = [await childPid("services/forwarder/main.ts"), await childPid("services/broadcaster/main.ts")];
   const port = Number(new URL(broadcaster.url).port);
