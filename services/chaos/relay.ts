@@ -6,6 +6,8 @@ export class Relay implements AsyncDisposable {
   readonly #target: number;
   /** Each connection, with its both ends. */
   readonly #connections = new Set<readonly Deno.TcpConn[]>();
+  /** Those among them that are cut within what comes next from the target. */
+  readonly #breaking = new Set<readonly Deno.TcpConn[]>();
   readonly #done: Promise<void>;
 
   /** @param target - the port, on loopback, to which connections are passed on */
@@ -20,6 +22,11 @@ export class Relay implements AsyncDisposable {
     if (this.#connections.size === 0) return false;
     cut(random.pick([...this.#connections]));
     return true;
+  }
+
+  /** Cuts every connection in the middle of what comes next from the target. */
+  breakAll(): void {
+    for (const connection of this.#connections) this.#breaking.add(connection);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -47,18 +54,21 @@ export class Relay implements AsyncDisposable {
     }
     const connection = [near, far];
     this.#connections.add(connection);
-    await Promise.all([copy(near, far), copy(far, near)]);
+    await Promise.all([copy(near, far), copy(far, near, () => this.#breaking.has(connection))]);
     this.#connections.delete(connection);
+    this.#breaking.delete(connection);
     cut(connection);
   }
 }
 
-/** Copies until either side is gone, and then takes the other one with it. */
-async function copy(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
+/** Copies until either side is gone, or breaks, and then takes the other one with it. */
+async function copy(from: Deno.TcpConn, to: Deno.TcpConn, breaks = () => false): Promise<void> {
   const buffer = new Uint8Array(64 * 1024);
   try {
     for (let count = await from.read(buffer); count !== null; count = await from.read(buffer)) {
-      for (let sent = 0; sent < count;) sent += await to.write(buffer.subarray(sent, count));
+      const end = breaks() ? Math.floor(count / 2) : count;
+      for (let sent = 0; sent < end;) sent += await to.write(buffer.subarray(sent, end));
+      if (end < count) break;
     }
   } catch {
     // Cut on purpose, or by one of the services. Whichever it was, this connection is over.

@@ -35,11 +35,16 @@ export function focused(page: Page): Promise<string> {
   });
 }
 
+type Answer = Promise<Response> | Response;
+
 /** What the page asks for: a stream that stays open, and a history. */
 export class Hub implements AsyncDisposable {
   readonly log: Update[];
   /** The parameters of each stream that was opened. */
   readonly connections: URLSearchParams[] = [];
+  /** Stand between a request and its answer; they may hold it up, or give another one. */
+  onStream = (answer: () => Response): Answer => answer();
+  onHistory = (answer: () => Response): Answer => answer();
   readonly #streams = new Set<ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>>();
   readonly #encoder = new TextEncoder();
   readonly #server = Deno.serve(
@@ -61,6 +66,11 @@ export class Hub implements AsyncDisposable {
     this.#write(framesOf(updates));
   }
 
+  /** How many streams are open. */
+  get streams(): number {
+    return this.#streams.size;
+  }
+
   signal(body: Readonly<Record<string, unknown>>): void {
     this.#write(`event: mercure\ndata: ${JSON.stringify(body)}\n\n`);
   }
@@ -80,10 +90,10 @@ export class Hub implements AsyncDisposable {
     for (const stream of this.#streams) stream.enqueue(this.#encoder.encode(text));
   }
 
-  #answer(request: Request): Promise<Response> | Response {
+  #answer(request: Request): Answer {
     const { pathname, searchParams } = new URL(request.url);
-    if (pathname === "/events") return this.#stream(searchParams);
-    if (pathname === "/events/history") return this.#history(searchParams);
+    if (pathname === "/events") return this.onStream(() => this.#stream(searchParams));
+    if (pathname === "/events/history") return this.onHistory(() => this.#history(searchParams));
     return serveFile(pathname.replace(/^\/logger\//, "") || "index.html");
   }
 
@@ -95,7 +105,7 @@ export class Hub implements AsyncDisposable {
       start: (controller) => {
         stream = controller;
         this.#streams.add(stream);
-        const hello = 'event: mercure\ndata: {"type":"hello"}\n\n';
+        const hello = `event: mercure\ndata: {"type":"hello","now":${Date.now()}}\n\n`;
         stream.enqueue(this.#encoder.encode(hello + framesOf(this.log.slice(missed))));
       },
       cancel: () => {
@@ -109,7 +119,7 @@ export class Hub implements AsyncDisposable {
     const limit = Number(params.get("limit"));
     const [name, id] = [...params].find(([name]) => /before|until|after/.test(name)) ?? ["", ""];
     const index = name === "" ? this.log.length : this.#indexOf(id);
-    if (index === -1) return new Response(null, { status: 404 });
+    if (index === -1 && id !== "earliest") return new Response(null, { status: 404 });
     const end = name === "after"
       ? Math.min(this.log.length, index + 1 + limit)
       : index + (name === "until" ? 1 : 0);
@@ -141,24 +151,42 @@ async function serveFile(name: string): Promise<Response> {
 interface LoggerOptions extends BrowserContextOptions {
   /** Of the page, behind its path. */
   readonly address?: string;
+  /** Runs before the page is there. */
+  readonly before?: (page: Page) => Promise<void>;
+  /** What the browser is expected to complain of, such as an answer that the test makes fail. */
+  readonly ignoreComplaints?: RegExp;
 }
 
 /** Opens the page with what has happened so far; whatever the browser complains of fails the test. */
 export async function withLogger(
   history: readonly Update[],
   test: (page: Page, hub: Hub, opened: WatchedPage) => Promise<void>,
-  { address = "", ...options }: LoggerOptions = {},
+  { address = "", before, ignoreComplaints, ...options }: LoggerOptions = {},
 ): Promise<void> {
   await using hub = new Hub(history);
   const browser = await launchBrowser();
   try {
-    await using opened = await openPage(browser, hub.url + address, { reducedMotion: "reduce", ...options });
+    await using opened = await openPage(browser, before === undefined ? hub.url + address : "about:blank", {
+      reducedMotion: "reduce",
+      ...options,
+    });
+    if (before !== undefined) {
+      await before(opened.page);
+      await opened.page.goto(hub.url + address);
+    }
     await live(opened.page);
     await test(opened.page, hub, opened);
-    assert.deepEqual(opened.complaints, []);
+    assert.deepEqual(opened.complaints.filter((each) => ignoreComplaints?.test(each) !== true), []);
   } finally {
     await browser.close();
   }
+}
+
+/** The ids of the rows in the page, from top to bottom. */
+export function rowIds(page: Page): Promise<string[]> {
+  return page.locator("[data-event-id]").evaluateAll((rows) =>
+    rows.map((row) => row.getAttribute("data-event-id") ?? "")
+  );
 }
 
 export async function live(page: Page): Promise<void> {

@@ -46,7 +46,7 @@ Deno.test("the scripts that the first row waits for stay within the budget", asy
 Deno.test("so do those that come after it while nobody touches the page", async () => {
   const first = await graphOf("logger.js");
   const followers = await Promise.all(
-    ["figures.js", "announcer.js", "alerts.js"].map((name) => graphOf(name)),
+    ["figures.js", "announcer.js", "interruptions.js", "alerts.js"].map((name) => graphOf(name)),
   );
   const later = new Set(followers.flatMap((graph) => [...graph])).difference(first);
   assert.ok(later.size > 7);

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { readSignal } from "../../static/logger/signal.js";
 
-Deno.test("readSignal() reads the type and the reason", () => {
+Deno.test("readSignal() reads the type, the reason and the time of the server", () => {
   const read = (data: string) => readSignal({ id: "", type: "mercure", data });
-  assert.deepEqual(read('{"type":"hello","now":1}'), { type: "hello", reason: "" });
-  assert.deepEqual(read('{"type":"heartbeat"}'), { type: "heartbeat", reason: "" });
+  assert.deepEqual(read('{"type":"hello","now":1}'), { type: "hello", reason: "", now: 1 });
+  assert.deepEqual(read('{"type":"heartbeat","now":"1"}'), { type: "heartbeat", reason: "" });
   assert.deepEqual(read('{"type":"gap","reason":"older than what is kept"}'), {
     type: "gap",
     reason: "older than what is kept",

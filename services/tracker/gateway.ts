@@ -1,4 +1,5 @@
 /** What stands between a browser and the broadcaster in tests of the tracker: pages that embed it, and a network that fails. */
+import { Buffer } from "node:buffer";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -57,7 +58,7 @@ const CORS = {
   "Access-Control-Expose-Headers": "Retry-After",
 };
 
-/** One server that is reached by the names `localhost` and `127.0.0.1`, which are two sites to a browser. */
+/** One server that is reached by many names: `localhost` and `127.0.0.1` are two sites to a browser, `a.localhost` is a third. */
 export class Gateway implements AsyncDisposable {
   /** By path. */
   readonly pages = new Map<string, Page>();
@@ -83,7 +84,7 @@ export class Gateway implements AsyncDisposable {
   }
 
   /** Its address, under one of its names. */
-  url(path: string, host: "localhost" | "127.0.0.1" = "localhost"): string {
+  url(path: string, host = "localhost"): string {
     return `http://${host}:${(this.#server.address() as AddressInfo).port}${path}`;
   }
 
@@ -115,9 +116,8 @@ export class Gateway implements AsyncDisposable {
   async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
     this.busy++;
     try {
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of request) chunks.push(chunk);
-      const bytes = new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer());
+      const bytes = await readAll(request);
+      if (bytes === undefined) return;
       const { headers } = request;
       const batch: ReceivedBatch = {
         ...JSON.parse(new TextDecoder().decode(bytes)),
@@ -134,7 +134,8 @@ export class Gateway implements AsyncDisposable {
       if (typeof fate === "object") return answer(response, fate);
       const passed = await this.#passOn(request, bytes);
       if (fate === "lose the answer") request.socket.destroy();
-      else answer(response, passed);
+      // As it is: what the broadcaster allows pages of other sites is for it to say.
+      else send(response, passed);
     } finally {
       this.busy--;
     }
@@ -161,7 +162,23 @@ export class Gateway implements AsyncDisposable {
   }
 }
 
-function answer(response: ServerResponse, { status, headers, body }: Answer): void {
-  response.writeHead(status, { ...CORS, ...headers });
+function answer(response: ServerResponse, { headers, ...rest }: Answer): void {
+  send(response, { ...rest, headers: { ...CORS, ...headers } });
+}
+
+function send(response: ServerResponse, { status, headers, body }: Answer): void {
+  response.writeHead(status, headers);
   response.end(body);
+}
+
+/** The whole body; undefined when its sender went away in the middle, which is what a killed page does. */
+async function readAll(request: IncomingMessage): Promise<Uint8Array | undefined> {
+  const chunks: Uint8Array[] = [];
+  try {
+    for await (const chunk of request) chunks.push(chunk);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ECONNRESET") return undefined;
+    throw error;
+  }
+  return Buffer.concat(chunks);
 }

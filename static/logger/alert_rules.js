@@ -33,8 +33,8 @@ export class AlertRule {
     this.text = text.trim();
     const [, left, count, length, unit = "s"] = THRESHOLD.exec(this.text) ?? [];
     const query = parseQuery(left ?? this.text, Date.now());
-    if (query.isEmpty) throw new SyntaxError("Say what the alert is about, such as k:error.");
     if (query.problem !== "") throw new SyntaxError(query.problem);
+    if (query.isEmpty) throw new SyntaxError("Say what the alert is about, such as k:error.");
     if (left === undefined && /(^|\s)>/.test(this.text)) {
       throw new SyntaxError("A threshold looks like this: k:error > 5 in 1m, with s, m or h.");
     }

@@ -12,6 +12,8 @@ import { paintHighlight } from "./highlight.js";
 import { write } from "./preference.js";
 import { Keyboard } from "./keyboard.js";
 import { loggerPage } from "./logger_page.js";
+import { Matches } from "./matches.js";
+import { readOlder, readUntil } from "./older.js";
 import { parseQuery, withoutTerm, withTerm } from "./query.js";
 import { Toasts } from "./toasts.js";
 import { readUrl, UrlWriter } from "./url_state.js";
@@ -21,6 +23,8 @@ import { readUrl, UrlWriter } from "./url_state.js";
 /** @typedef {{from?: number, to?: number}} Range In ms of the epoch. */
 
 const CONTEXT_OF_LINK = 200;
+/** An element that is hidden or removed takes the focus with it, and not every browser tells of it. */
+const LOOK_FOR_FOCUS_MS = 200;
 const TIME = "time";
 
 // Nothing opens before it looks like something.
@@ -43,6 +47,8 @@ export class Controls {
   /** @type {import("./drawer.js").Drawer | undefined} */
   #drawer;
   #isLoading = false;
+  /** What had the focus last. */
+  #focused = document.activeElement;
   #marks = 0;
   /** @type {Record<string, (button: HTMLElement) => unknown>} */
   #actions = {
@@ -90,8 +96,11 @@ export class Controls {
     };
     document.addEventListener("click", (event) => this.#onClick(event));
     find("[data-rows]", HTMLElement).addEventListener("keydown", (event) => this.#onRowKey(event));
+    document.addEventListener("focusin", () => this.#focused = document.activeElement);
+    setInterval(() => this.#keepFocus(), LOOK_FOR_FOCUS_MS);
     addEventListener("hashchange", () => this.#openLink(readUrl(new URL(location.href)).permalink));
 
+    this.#sayDensity();
     filter.range = opened.range;
     this.#setQuery(this.#field.value);
     const link = opened.permalink || opened.selected;
@@ -104,8 +113,12 @@ export class Controls {
 
   /** @param {Event} event One that came before the controls did. */
   take(event) {
-    if (event instanceof KeyboardEvent) this.#keyboard.take(event);
-    else if (event.type === "click") this.#onClick(event);
+    if (event instanceof KeyboardEvent) {
+      if (event.target instanceof Element && event.target.closest("[data-rows]") !== null) {
+        this.#onRowKey(event);
+      }
+      this.#keyboard.take(event);
+    } else if (event.type === "click") this.#onClick(event);
   }
 
   /**
@@ -186,15 +199,14 @@ export class Controls {
   }
 
   async loadOlder() {
-    const { hasOlder, isLive, source } = this.#log;
-    if (!hasOlder || !isLive || this.#isLoading) return;
+    const { isLive, source } = this.#log;
+    if (source.older === null || !isLive || this.#isLoading) return;
     this.#isLoading = true;
     const label = find("[data-older-label]", HTMLElement);
     label.textContent = "Loading…";
     try {
-      const { events, hasMore } = await source.older();
+      const { events, hasMore } = await readOlder(source);
       this.#prepend(events, hasMore ? [] : ["The history that is kept begins here."], []);
-      if (!hasMore) this.#log.hasOlder = false;
     } catch (error) {
       this.toasts.show(`Older updates cannot be loaded. ${error instanceof Error ? error.message : ""}`);
     } finally {
@@ -210,20 +222,21 @@ export class Controls {
    * @param {string[]} after
    */
   #prepend(events, before, after) {
-    const { ring, selection, feed } = this.#log;
-    const updates = events.map((event) => toEntry(event, { arrived: Date.now(), isLive: false }));
+    const { ring, selection, feed, source, now } = this.#log;
+    const updates = events.map((event) => toEntry(event, { arrived: now(), isLive: false }));
     const note = (/** @type {Entry | undefined} */ beside) => (/** @type {string} */ text) =>
-      noteEntry("notice", text, beside?.time ?? Date.now());
+      noteEntry("notice", text, beside?.time ?? now());
     const entries = [
       ...before.map(note(updates[0] ?? ring.at(ring.first))),
       ...updates,
       ...after.map(note(updates.at(-1))),
     ];
     // What does not fit would be the first to go.
-    if (ring.unshift(entries) < entries.length) this.#log.hasOlder = false;
+    const count = ring.unshift(entries);
+    if (count < entries.length) source.older = null;
     selection.update();
     feed.draw();
-    this.#log.showFigures();
+    this.#log.showFigures(entries.slice(entries.length - count));
   }
 
   /** @param {string} id Of an update that the address names; "" for none. */
@@ -232,7 +245,7 @@ export class Controls {
     const { ring, source, selection, feed } = this.#log;
     if (ring.find(id) === undefined) {
       try {
-        const { events } = await source.until(id, CONTEXT_OF_LINK);
+        const { events } = await readUntil(source, id, CONTEXT_OF_LINK);
         if (events.length > 0) this.#prepend(events, [], ["Updates between these are not loaded."]);
       } catch {
         // Whatever the reason, what is left to say is the same.
@@ -257,7 +270,7 @@ export class Controls {
   #setQuery(text) {
     const query = parseQuery(text, Date.now());
     this.#problem.hidden = query.problem === "";
-    this.#problem.textContent = query.problem;
+    this.#problem.textContent = `${query.problem} Until it can be, the filter stays as it was.`;
     this.#field.setAttribute("aria-invalid", `${query.problem !== ""}`);
     this.#log.filter.text = text;
     // Half of a regular expression is none; until it is whole, the filter before it stays.
@@ -266,7 +279,7 @@ export class Controls {
   }
 
   #applyFilter() {
-    const { filter, selection } = this.#log;
+    const { filter, ring, selection } = this.#log;
     const { from, to } = filter.range;
     const query = this.#query;
     const hasRange = from !== undefined || to !== undefined;
@@ -276,8 +289,8 @@ export class Controls {
     filter.isOn = hasRange || !query.isEmpty;
     filter.terms = hasRange ? [time, ...query.facets] : query.facets;
     filter.matches = query.matches;
-    selection.setFilter({ query, ...filter.range });
-    this.#log.showFigures();
+    selection.show(filter.isOn ? new Matches(ring, { matches: query.matches, ...filter.range }) : undefined);
+    this.#log.showFigures([]);
     this.#log.requestFlush();
     this.#url.request();
   }
@@ -339,12 +352,17 @@ export class Controls {
     });
   }
 
-  /** @param {boolean} isDense */
-  #showDensity(isDense) {
-    document.documentElement.dataset.density = isDense ? "dense" : "roomy";
-    find("[data-action=density]", HTMLElement).setAttribute("aria-pressed", `${isDense}`);
+  /** @param {boolean} areDense */
+  #showDensity(areDense) {
+    const density = areDense ? "dense" : "roomy";
+    document.documentElement.dataset.density = density;
+    this.#sayDensity();
     this.#log.feed.measure();
-    write("logger.density", isDense ? "dense" : "roomy");
+    write("logger.density", density);
+  }
+
+  #sayDensity() {
+    find("[data-action=density]", HTMLElement).setAttribute("aria-pressed", `${isDense()}`);
   }
 
   /** @param {HTMLElement} button */
@@ -369,12 +387,22 @@ export class Controls {
     this.#field.select();
   }
 
+  /** Who uses the keyboard would otherwise begin at the top of the page again. */
+  #keepFocus() {
+    if (document.activeElement !== document.body || this.#focused?.checkVisibility() !== false) return;
+    find("[data-scroller]", HTMLElement).focus({ preventScroll: true });
+  }
+
   /** Leads from where one is back to the rows. */
   #escape() {
     const { activeElement } = document;
     if (activeElement === this.#field || activeElement === this.#highlightField) {
       const field = /** @type {HTMLInputElement} */ (activeElement);
-      if (field.value === "") return this.#log.feed.focus();
+      if (field.value === "") {
+        // The rows that the field had filtered out may not be there yet.
+        this.#log.feed.draw();
+        return this.#log.feed.focus();
+      }
       field.value = "";
       return field.dispatchEvent(new Event("input"));
     }

@@ -15,7 +15,8 @@ export function showCounters({ p50, p95, rate, ...counts }) {
     let text = typeof count === "number" ? whole.format(count) : "–";
     if (name === "rate") text = `${whole.format(rate)}/s`;
     else if (name === "latency" && p50 !== undefined && p95 !== undefined) {
-      text = `${duration(p50)} / ${duration(p95)}`.replace(" ms /", " /");
+      // The same unit once.
+      text = `${duration(p50)} / ${duration(p95)}`.replace(/ (\w+)( \/ .* \1)$/, "$2");
     }
     if (element.textContent !== text) element.textContent = text;
     element.toggleAttribute("data-zero", text === "0" || text === "–");

@@ -21,7 +21,8 @@ const COLUMNS = ["time", "kind", "site", "sid", "n", "level", "message", "type",
 export function toJsonLines(entries) {
   return Array.from(entries, ({ id, type, time, data, row, message }) => {
     if (row !== "update") return `${JSON.stringify({ row, time: iso(time), message })}\n`;
-    return `${JSON.stringify({ id, type, time: iso(time), data: parsed(data) })}\n`;
+    const head = JSON.stringify({ id, type, time: iso(time) });
+    return `${head.slice(0, -1)},"data":${inOneLine(data)}}\n`;
   });
 }
 
@@ -46,14 +47,19 @@ export function toCsv(entries) {
  * @param {string} value
  */
 function cell(value) {
-  const safe = /^[=+\-@\t\r]/.test(value) && !/^-?\d+(\.\d+)?$/.test(value) ? `'${value}` : value;
+  const safe = /^[=+\-@＝＋－＠\t\r\n]/.test(value) && !/^-?\d+(\.\d+)?$/.test(value) ? `'${value}` : value;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** @param {string} data */
-function parsed(data) {
-  const body = parseObject(data);
-  return Object.keys(body).length > 0 ? body : data;
+/**
+ * JSON as it came, for a parser would round its large numbers; anything else as a string.
+ *
+ * @param {string} data
+ */
+function inOneLine(data) {
+  const isJson = Object.keys(parseObject(data)).length > 0;
+  // Line breaks stand between the tokens of JSON only.
+  return isJson ? data.replace(/[\r\n]+/g, " ") : JSON.stringify(data);
 }
 
 /** @param {number} time */

@@ -23,6 +23,8 @@ const SPARE_ROWS = 4;
 const TOP_ROWS = 10;
 /** A slow scroll away from the end must get past one row before a flush pulls it back. */
 const HOLD_MS = 400;
+/** A scroll to the end lasts so long, and ends where that was when it began. */
+const SETTLE_MS = 500;
 /** Lighting up every row of a burst would be noise and work. */
 const LIT_ROWS_MAX = 3;
 
@@ -44,6 +46,8 @@ export class Feed {
   /** @type {"" | "scroll" | "wish"} Why it does not follow. */
   #pause = "";
   #holdUntil = 0;
+  #downAt = -Infinity;
+  #goal = 0;
   /** The row at the upper edge while not following, and how many of its pixels are above it. */
   #anchor = { seq: 0, offset: 0 };
   /** @type {number | undefined} */
@@ -69,6 +73,7 @@ export class Feed {
     this.#selection = selection;
     this.#on = handlers;
     scroller.addEventListener("scroll", () => this.#onScroll(), { passive: true });
+    scroller.addEventListener("scrollend", () => this.isFollowing && this.#rest > 1 && this.draw());
     list.addEventListener("focusin", ({ target }) => this.#active = this.#rowOf(target)?.seq ?? this.#active);
     list.addEventListener("click", ({ target }) => {
       const row = this.#rowOf(target);
@@ -121,12 +126,10 @@ export class Feed {
 
   draw() {
     if (document.hidden || this.#viewHeight === 0) return;
-    const size = this.#size;
-    this.#list.style.height = `${size * this.#height}px`;
-    this.#list.setAttribute("aria-rowcount", `${size}`);
-    if (!this.isFollowing) {
-      this.#scrollTo(this.#indexOf(this.#anchor.seq) * this.#height + this.#anchor.offset);
-    } else if (performance.now() >= this.#holdUntil) this.#scrollTo(Infinity);
+    this.#list.setAttribute("aria-rowcount", `${this.#size}`);
+    const { seq, offset } = this.#anchor;
+    const end = performance.now() < this.#holdUntil ? this.#top : Infinity;
+    this.#scrollTo(this.isFollowing ? end : this.#indexOf(seq) * this.#height + offset);
     this.#drawWindow();
   }
 
@@ -200,9 +203,13 @@ export class Feed {
     this.draw();
   }
 
+  /** Back to the row that had it. */
   focus() {
-    const row = this.#rows.get(this.active ?? NaN)?.node ?? this.#list.querySelector("[tabindex='0']");
-    (row instanceof HTMLElement ? row : this.#scroller).focus({ preventScroll: true });
+    const row = this.#rows.get(this.active ?? NaN);
+    if (row !== undefined && !this.isFollowing) this.moveTo(row.seq);
+    else {(row?.node ?? this.#list.querySelector("[tabindex='0']") ?? this.#scroller).focus({
+        preventScroll: true,
+      });}
   }
 
   get #base() {
@@ -227,13 +234,21 @@ export class Feed {
     return Math.max(0, Math.min(this.#size - 1, index));
   }
 
+  /** Pixels from the view to the end. */
+  get #rest() {
+    return this.#size * this.#height - this.#viewHeight - this.#top;
+  }
+
   #lastInView() {
-    return Math.min(this.#size, Math.floor((this.#top + this.#viewHeight) / this.#height)) - 1;
+    // Heights have fractions.
+    return Math.min(this.#size, Math.floor((this.#top + this.#viewHeight + 1) / this.#height)) - 1;
   }
 
   /** @param {number} top */
   #scrollTo(top) {
-    const wanted = Math.max(0, Math.min(this.#size * this.#height - this.#viewHeight, top));
+    const height = this.#size * this.#height;
+    this.#list.style.height = `${height}px`;
+    const wanted = Math.max(0, Math.min(height - this.#viewHeight, top));
     if (Math.abs(this.#top - wanted) <= 0.5) return;
     this.#scroller.scrollTop = wanted;
     this.#top = this.#scroller.scrollTop;
@@ -246,18 +261,23 @@ export class Feed {
   }
 
   #onScroll() {
-    const { scrollTop: top, clientHeight } = this.#scroller;
+    const { scrollTop: top, clientHeight, scrollHeight } = this.#scroller;
+    const by = top - this.#top;
+    this.#top = top;
     // A feed that has become higher scrolls without its reader.
     if (clientHeight !== this.#viewHeight) return this.measure();
-    if (Math.abs(top - this.#top) < 1) return;
-    const isUp = top < this.#top;
-    const rest = this.#size * this.#height - this.#viewHeight - top;
-    this.#top = top;
+    if (Math.abs(by) < 1) return;
+    const isUp = by < 0;
     if (!this.isFollowing) this.#noteAnchor();
-    if (this.isFollowing && isUp) {
-      this.#holdUntil = performance.now() + HOLD_MS;
-      if (rest > this.#height) this.pause("scroll");
-    } else if (this.#pause === "scroll" && !isUp && rest < 2) return this.follow();
+    const now = performance.now();
+    if (!isUp) {
+      if (now - this.#downAt > SETTLE_MS) this.#goal = scrollHeight - clientHeight - 2;
+      this.#downAt = now;
+    }
+    if (this.isFollowing && isUp && now - this.#downAt > SETTLE_MS) {
+      this.#holdUntil = now + HOLD_MS;
+      if (this.#rest > this.#height) this.pause("scroll");
+    } else if (this.#pause === "scroll" && !isUp && top >= this.#goal) return this.follow();
     this.#drawWindow();
     if (isUp && top < TOP_ROWS * this.#height) this.#on.onTop();
     this.#on.onPlace();
@@ -267,12 +287,12 @@ export class Feed {
     const from = Math.max(0, Math.floor(this.#top / this.#height) - SPARE_ROWS);
     const to = Math.min(this.#size, Math.ceil((this.#top + this.#viewHeight) / this.#height) + SPARE_ROWS);
     const seqs = Array.from({ length: Math.max(0, to - from) }, (_, i) => this.#seqAt(from + i));
-    const focused = this.#rowOf(document.activeElement);
-    this.#recycle(new Set(seqs), focused);
+    const kept = this.#rowOf(document.activeElement) ?? this.#rows.get(this.#awaited() ?? NaN);
+    this.#recycle(new Set(seqs), kept);
 
     // A row with the focus stays in the page, wherever it is: the focus belongs to the update, not to the element.
-    const isAbove = focused !== undefined && focused.seq < (seqs[0] ?? 0);
-    let place = isAbove ? focused.node.nextSibling : this.#list.firstChild;
+    const isAbove = kept !== undefined && kept.seq < (seqs[0] ?? 0);
+    let place = isAbove ? kept.node.nextSibling : this.#list.firstChild;
     for (const [i, seq] of seqs.entries()) {
       const row = this.#rows.get(seq) ?? this.#make(seq);
       if (row === undefined) continue;
@@ -280,7 +300,7 @@ export class Feed {
       else this.#list.insertBefore(row.node, place);
       this.#put(row, from + i);
     }
-    if (focused !== undefined && this.#rows.has(focused.seq)) this.#put(focused, this.#indexOf(focused.seq));
+    if (kept !== undefined && this.#rows.has(kept.seq)) this.#put(kept, this.#indexOf(kept.seq));
     for (const row of this.#spare) row.node.remove();
 
     const tabStop = this.#rows.has(this.active ?? NaN) ? this.active : seqs.at(-1);
@@ -291,15 +311,20 @@ export class Feed {
     this.#on.onDraw(this.#rows.values());
   }
 
+  /** The row that the focus will come back to. */
+  #awaited() {
+    return document.querySelector("dialog:modal, :popover-open") === null ? this.#selected : this.#active;
+  }
+
   /**
    * @param {Set<number>} wanted
-   * @param {Row | undefined} focused
+   * @param {Row | undefined} kept
    */
-  #recycle(wanted, focused) {
+  #recycle(wanted, kept) {
     for (const [seq, row] of this.#rows) {
-      if (wanted.has(seq) || (row === focused && this.#selection.indexOf(seq) >= this.#base)) continue;
+      if (wanted.has(seq) || (row === kept && this.#selection.indexOf(seq) >= this.#base)) continue;
       // Its update is gone; the focus must not pass on to whatever the element shows next.
-      if (row === focused) this.#scroller.focus({ preventScroll: true });
+      if (row.node === document.activeElement) this.#scroller.focus({ preventScroll: true });
       this.#rows.delete(seq);
       this.#spare.push(row);
     }

@@ -19,6 +19,8 @@ export class Figures {
   #log;
   #stats = new Stats();
   #timeline = new Timeline();
+  /** @type {Timeline | undefined} Of what the filter lets through. */
+  #matching;
   #view;
   #chips;
 
@@ -40,7 +42,7 @@ export class Figures {
     find("[data-timeline-details]", HTMLElement).addEventListener("toggle", async () => {
       const { timelineTable } = await import("./timeline_table.js");
       find("[data-timeline-table]", HTMLElement).replaceChildren(
-        timelineTable(this.#timeline.snapshot(Date.now()), onRange),
+        timelineTable(this.#snapshot(log.now()), log.now(), onRange),
       );
     });
     setInterval(() => this.show(), SHOW_EVERY_MS);
@@ -50,22 +52,40 @@ export class Figures {
   add(entries) {
     for (const entry of entries) {
       this.#stats.add(entry);
-      if (this.#log.filter.matches(entry)) this.#timeline.add(entry);
+      this.#timeline.add(entry);
+      this.#addMatching(entry);
     }
   }
 
-  rebuild() {
-    this.#timeline.rebuild(this.#log.ring, this.#log.filter.matches);
+  /** @param {readonly import("./entry.js").Entry[]} older Those that were scrolled back to since. */
+  rebuild(older) {
+    for (const entry of older) this.#stats.add(entry, true);
+    for (const entry of older) this.#timeline.add(entry);
+    const { ring, filter } = this.#log;
+    // What the ring has forgotten cannot be tried any more.
+    const from = ring.isFull ? ring.at(ring.first)?.arrived : 0;
+    this.#matching = filter.isOn ? new Timeline(from) : undefined;
+    for (const entry of filter.isOn ? ring : []) this.#addMatching(entry);
     this.show();
   }
 
   show() {
     if (document.hidden) return;
-    const now = Date.now();
+    const now = this.#log.now();
     const { terms, range } = this.#log.filter;
     const snapshot = this.#stats.snapshot(now);
     showCounters(snapshot);
-    this.#view.show(this.#timeline.snapshot(now), range);
+    this.#view.show(this.#snapshot(now), range);
     this.#chips.show(snapshot.kinds, terms);
+  }
+
+  /** @param {number} now */
+  #snapshot(now) {
+    return (this.#matching ?? this.#timeline).snapshot(now);
+  }
+
+  /** @param {import("./entry.js").Entry} entry */
+  #addMatching(entry) {
+    if (this.#log.filter.matches(entry)) this.#matching?.add(entry);
   }
 }

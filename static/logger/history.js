@@ -6,6 +6,7 @@
  * @module
  */
 
+import { parseObject } from "./json.js";
 import { describe, OpenError } from "./open_stream.js";
 import { noAnswer, readRefusal } from "./refusal.js";
 
@@ -43,11 +44,17 @@ export class History {
       const refusal = await readRefusal(response);
       throw new OpenError(describe(refusal, response.statusText, ""), refusal);
     }
-    const page = await response.json().catch(() => ({}));
-    if (!Array.isArray(page.updates)) {
-      throw new OpenError("The address of the history answers with something else.", noAnswer());
+    const text = await response.text().catch(() => undefined);
+    const { updates, older, newer } = parseObject(text ?? "");
+    if (!Array.isArray(updates)) {
+      // Where the connection breaks within it, it may be one the next time.
+      const status = text === undefined ? 0 : response.status;
+      throw new OpenError("The address of the history answers with something else.", {
+        ...noAnswer(),
+        status,
+      });
     }
-    return { events: page.updates.map(toEvent), older: page.older ?? null, newer: page.newer ?? null };
+    return { events: updates.flatMap(toEvents), older: toPlace(older), newer: toPlace(newer) };
   }
 }
 
@@ -61,9 +68,23 @@ async function ask(url) {
 }
 
 /**
- * @param {{ id: string, type?: string, data: string }} update
- * @returns {StreamEvent} As the stream would have brought it.
+ * @param {unknown} update
+ * @returns {StreamEvent[]} As the stream would have brought it; none for what is no update.
  */
-function toEvent({ id, type = "message", data }) {
-  return { id, type, data };
+function toEvents(update) {
+  const { id, type, data } = /** @type {Record<string, unknown>} */ (update ?? {});
+  if (typeof id !== "string" || typeof data !== "string") return [];
+  return [{ id, type: typeof type === "string" ? type : "message", data }];
+}
+
+/** @param {unknown} place */
+const toPlace = (place) => typeof place === "string" ? place : null;
+
+/**
+ * Whether the history does not know from where to go on, or no longer.
+ *
+ * @param {unknown} error
+ */
+export function isForgotten(error) {
+  return error instanceof OpenError && [404, 410].includes(error.refusal.status);
 }

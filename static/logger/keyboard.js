@@ -24,7 +24,7 @@ export class Keyboard {
   constructor(shortcuts, onModified) {
     this.#shortcuts = shortcuts;
     this.#onModified = onModified;
-    document.addEventListener("keydown", (event) => this.take(event));
+    document.addEventListener("keydown", (event) => event.defaultPrevented || this.take(event));
   }
 
   /** As a help can show them. */
@@ -48,7 +48,7 @@ export class Keyboard {
   /** @param {KeyboardEvent} event */
   take(event) {
     const { key, target } = event;
-    if (event.defaultPrevented || event.altKey || event.isComposing) return;
+    if (event.altKey || event.isComposing) return;
     if (!this.#areOn && key !== "Escape") return;
     if (event.ctrlKey || event.metaKey) return this.#onModified(event);
     if (target instanceof Element && isTheirs(target, key)) return;

@@ -31,7 +31,7 @@ import { readSignal } from "./signal.js";
  * @typedef {object} LastingStreamHandlers
  * @property {(event: StreamEvent) => void} onEvent
  * @property {(reason: string) => void} onGap The server could not go on where the stream had ended.
- * @property {() => void} [onSignal] The server has said something else about the stream.
+ * @property {(signal: import("./signal.js").Signal) => void} [onSignal] The server has said something else about the stream.
  * @property {() => void} onConnecting
  * @property {(since: number) => void} onOpen In ms of the epoch.
  * @property {(wait: Wait) => void} onWait May close the stream, where to try again is no use.
@@ -103,15 +103,6 @@ export class LastingStream {
     this.#request = undefined;
   }
 
-  /**
-   * Where to go on when the stream breaks off before it has brought an id of its own.
-   *
-   * @param {string} id
-   */
-  goOnAfter(id) {
-    this.#lastEventId ||= id;
-  }
-
   /** Ends the wait for the next attempt, if there is one. */
   retryNow() {
     if (this.#retryTimer !== undefined) this.#connect();
@@ -178,7 +169,7 @@ export class LastingStream {
     const signal = readSignal(event);
     if (signal !== undefined) {
       if (signal.type === "gap") this.#handlers.onGap(signal.reason);
-      else this.#handlers.onSignal?.();
+      else this.#handlers.onSignal?.(signal);
       return;
     }
     if (event.id === "" || this.#seenIds.add(event.id)) this.#handlers.onEvent(event);

@@ -17,6 +17,8 @@
 /** The stream's own heartbeat comes every 10 s and is passed on, so that no throttled timer decides. */
 const BEAT_MS = 10_000;
 const SILENCE_MS_MAX = 2 * BEAT_MS + 5_000;
+/** A leader answers who is new at once. */
+const ANSWER_MS_MAX = 3_000;
 
 /** Whether this browser can share a connection; without locks (plain HTTP in some) each tab has its own. */
 export const canShare = () => "locks" in navigator && "BroadcastChannel" in globalThis;
@@ -52,7 +54,8 @@ export class Leader {
       this.#heardAt = Date.now();
       this.#handlers.onMessage(data);
     };
-    this.#heardAt = this.#lookedAt = Date.now();
+    this.#lookedAt = Date.now();
+    this.#heardAt = this.#lookedAt - SILENCE_MS_MAX + ANSWER_MS_MAX;
     this.#timer = setInterval(() => this.#look(), BEAT_MS / 2);
     this.#want({});
   }
@@ -60,6 +63,8 @@ export class Leader {
   leave() {
     clearInterval(this.#timer);
     this.#waiting?.abort();
+    this.#waiting = undefined;
+    this.isLeader = false;
     this.#release?.();
     this.#channel?.close();
     this.#channel = undefined;
@@ -80,27 +85,24 @@ export class Leader {
       await navigator.locks.request(
         this.#name,
         options.steal ? options : { signal: waiting.signal },
-        () => this.#lead(),
+        () => this.#waiting === waiting ? this.#lead() : undefined,
       );
     } catch {
       // It was stolen from here, or is not waited for any more.
     }
-    const hasLed = this.isLeader;
+    // Who has left, and perhaps come back, learns of it late.
+    if (this.#waiting !== waiting || !this.isLeader) return;
     this.isLeader = false;
-    if (hasLed) this.#handlers.onFollow();
-    if (hasLed && this.#channel !== undefined && this.#waiting === waiting) {
-      this.#heardAt = Date.now();
-      this.#want({});
-    }
+    this.#handlers.onFollow();
+    this.#heardAt = Date.now();
+    this.#want({});
   }
 
   /** @returns {Promise<void>} Settles when the lock is given back. */
   #lead() {
-    const { promise, resolve } = /** @type {PromiseWithResolvers<void>} */ (Promise.withResolvers());
-    this.#release = resolve;
     this.isLeader = true;
     this.#handlers.onLead();
-    return promise;
+    return new Promise((resolve) => this.#release = resolve);
   }
 
   #look() {
@@ -110,7 +112,9 @@ export class Leader {
       this.#heardAt = Math.max(this.#heardAt, now - SILENCE_MS_MAX + BEAT_MS);
     }
     this.#lookedAt = now;
-    if (!this.isLeader && now - this.#heardAt > SILENCE_MS_MAX) {
+    // A sign of life also while there is no connection that brings any.
+    if (this.isLeader) this.tell(null);
+    else if (now - this.#heardAt > SILENCE_MS_MAX) {
       this.#heardAt = now;
       this.#want({ steal: true });
     }

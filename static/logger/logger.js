@@ -28,6 +28,7 @@ import { StatusView } from "./status_view.js";
  * @typedef {object} Followers
  * @property {import("./figures.js").Figures} figures
  * @property {import("./announcer.js").Announcer} announcer
+ * @property {import("./interruptions.js").Interruptions} interruptions
  * @property {import("./alerts.js").Alerts} alerts
  */
 
@@ -89,13 +90,12 @@ let loading;
 let loaded;
 /** @type {Promise<import("./controls.js").Controls> | undefined} */
 let controls;
-let lostAt = 0;
 let drawnEnd = 0;
 
 const source = new Source({
   eventsUrl,
   onEvents(events, { isLive }) {
-    const arrived = Date.now();
+    const arrived = log.now();
     const entries = events.map((event) => toEntry(event, { arrived, isLive }));
     for (const entry of entries) ring.push(entry);
     follow(entries);
@@ -103,21 +103,19 @@ const source = new Source({
   },
   onGap(reason) {
     // A stream that breaks off again before any update meets the same gap again.
-    if (ring.at(ring.end - 1)?.row === "gap") return;
+    let last = ring.end - 1;
+    while (ring.at(last)?.row === "notice") last--;
+    if (ring.at(last)?.row === "gap") return;
     log.note("gap", `Updates are missing here${reason === "" ? "." : `: ${reason}`}`);
   },
   onState(state) {
     status.showState(state);
-    const isLive = state.name === "live";
-    if (isLive && lostAt > 0) {
-      log.note("notice", `Connected again after ${Math.round((Date.now() - lostAt) / 1000)} s`);
-    }
-    if (isLive) {
-      lostAt = 0;
+    loaded?.interruptions.show(state);
+    log.isLive = state.name === "live";
+    if (log.isLive) {
       flushTimer.request();
       log.onLive();
-    } else if (log.isLive) lostAt = Date.now();
-    log.isLive = isLive;
+    }
     showLog();
   },
 });
@@ -132,13 +130,18 @@ const log = {
   filter: { text: "", terms: [], range: {}, isOn: false, matches: () => true },
   isLive: false,
   isReadAloud: false,
-  hasOlder: true,
+  /** By the clock of the server. */
+  now: () => Date.now() + source.aheadMs,
   /** @type {(rows: Iterable<import("./row.js").Row>) => void} */
   onDraw: () => {},
   onLive: () => {},
   requestFlush: () => flushTimer.request(),
-  /** Draws the figures anew; all of them, when the filter is another one. */
-  showFigures: () => loaded?.figures.rebuild(),
+  /**
+   * Draws the figures anew, since the filter is another one or these older ones have come.
+   *
+   * @param {readonly Entry[]} older
+   */
+  showFigures: (older) => loaded?.figures.rebuild(older),
   use,
   followers,
   /**
@@ -146,7 +149,7 @@ const log = {
    * @param {string} text
    */
   note(row, text) {
-    const entry = noteEntry(row, text, Date.now());
+    const entry = noteEntry(row, text, log.now());
     ring.push(entry);
     follow([entry]);
     flushTimer.request();
@@ -165,6 +168,10 @@ async function use(action) {
 
 /** @param {Event} event */
 function reach(event) {
+  // Too late for the controls: the browser would search, too.
+  if (event instanceof KeyboardEvent && event.key === "f" && (event.ctrlKey || event.metaKey)) {
+    event.preventDefault();
+  }
   use((controls) => controls.take(event));
 }
 
@@ -173,15 +180,17 @@ function followers() {
   return loading ??= Promise.all([
     import("./figures.js"),
     import("./announcer.js"),
+    import("./interruptions.js"),
     import("./alerts.js"),
-  ]).then(([{ Figures }, { Announcer }, { Alerts }]) => {
+  ]).then(([{ Figures }, { Announcer }, { Interruptions }, { Alerts }]) => {
     loaded = {
       figures: new Figures(log),
       announcer: new Announcer(find("[data-summary]", HTMLElement)),
+      interruptions: new Interruptions(log),
       alerts: new Alerts(log),
     };
     follow([...ring]);
-    loaded.figures.show();
+    loaded.figures.rebuild([]);
     return loaded;
   });
 }
@@ -215,7 +224,7 @@ function showLog() {
   jump.hidden = isFollowing || size === 0;
   step.hidden = unseen === 0;
   jumpLabel.textContent = unseen === 0 ? "Newest" : `${unseen.toLocaleString("en")} new`;
-  older.hidden = !log.hasOlder || !log.isLive || size === 0 || !feed.isAtTop;
+  older.hidden = source.older === null || !log.isLive || !feed.isAtTop;
 }
 
 const density = read("logger.density");

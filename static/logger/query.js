@@ -34,9 +34,12 @@ const FIELDS = {
  */
 const REGEX_TEXT_MAX = 2_000;
 
-// One alternative for each kind of term; the last takes what is left, so that every character belongs to one.
+// One alternative for each kind of term; the last takes what is left, so that every character belongs to one. What
+// looks like a regular expression but for its flags is a path: /checkout/confirm.
 const TERM =
-  /(-?)(?:(k|site|sid|level|type|id|is):("(?:[^"\\]|\\.)*"|\S+)|ts([<>])(\S+)|\/((?:[^/\\]|\\.)+)\/([a-z]*)(?=\s|$)|"((?:[^"\\]|\\.)*)"|(\S+))/g;
+  /(-?)(?:(k|site|sid|level|type|id|is):("(?:[^"\\]|\\.)*"|\S+)|ts([<>])(\S+)|\/((?:[^/\\]|\\.)+)\/([dgimsuvy]*)(?=\s|$)|"((?:[^"\\]|\\.)*)"|(\S+))/g;
+
+const CLOCK = /^([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:\.(\d{1,3}))?)?$/;
 
 /**
  * @param {string} text
@@ -44,7 +47,7 @@ const TERM =
  * @returns {Query}
  */
 export function parseQuery(text, now) {
-  /** @type {Map<string, { some: Test[] }>} */
+  /** @type {Map<string, Test[]>} */
   const alternatives = new Map();
   /** @type {Test[]} */
   const tests = [];
@@ -56,43 +59,23 @@ export function parseQuery(text, now) {
     const isExcluded = minus === "-";
     /** @type {Test | undefined} */
     let test;
-    if (field !== undefined && given !== undefined) {
-      const value = unquote(given);
-      test = field === "is" ? isTest(value) : fieldTest(field, value);
-      if (field !== "is") facets.push({ field, value, isExcluded });
-      if (field !== "is" && !isExcluded) {
-        const group = alternatives.get(field) ?? { some: [] };
-        group.some.push(test ?? (() => false));
-        alternatives.set(field, group);
+    if (field === "is") test = isTest(unquote(given ?? ""));
+    else if (field !== undefined) {
+      const value = unquote(given ?? "");
+      test = fieldTest(field, value);
+      facets.push({ field, value, isExcluded });
+      if (!isExcluded) {
+        alternatives.set(field, [...alternatives.get(field) ?? [], test]);
         continue;
       }
-    } else if (order !== undefined && time !== undefined) {
-      const at = readTime(time, now);
-      if (at !== undefined) test = (entry) => order === ">" ? entry.time > at : entry.time < at;
-    } else if (pattern !== undefined) {
-      test = regexTest(pattern, flags);
-    } else {
-      test = textTest(quoted === undefined ? word : unescape(quoted));
-    }
-    if (test === undefined) {
-      problem ||= `${whole} cannot be understood, and is searched as text.`;
-      test = textTest(isExcluded ? whole.slice(1) : whole);
-    }
-    const found = test;
-    tests.push(isExcluded ? (entry) => !found(entry) : found);
+    } else if (order !== undefined) test = timeTest(order, readTime(time ?? "", now));
+    else if (pattern !== undefined) test = regexTest(pattern, flags);
+    else test = textTest(quoted === undefined ? word : unescape(quoted));
+    if (test === undefined) problem ||= `${whole} cannot be understood.`;
+    else tests.push(isExcluded ? not(test) : test);
   }
-  for (const { some } of alternatives.values()) {
-    tests.push(
-      some.length === 1 && some[0] !== undefined ? some[0] : (entry) => some.some((test) => test(entry)),
-    );
-  }
-  const [only] = tests;
-  return {
-    isEmpty: tests.length === 0,
-    problem,
-    matches: tests.length === 1 && only !== undefined ? only : (entry) => tests.every((test) => test(entry)),
-    facets,
-  };
+  for (const some of alternatives.values()) tests.push(any(some));
+  return { isEmpty: tests.length === 0, problem, matches: all(tests), facets };
 }
 
 /**
@@ -102,8 +85,9 @@ export function parseQuery(text, now) {
  * @param {Term} term
  */
 export function withTerm(text, term) {
-  const without = withoutTerm(withoutTerm(text, term), { ...term, isExcluded: !term.isExcluded });
-  return `${without} ${formatTerm(term)}`.trim();
+  const rest = withoutTerm(withoutTerm(text, term), { ...term, isExcluded: !term.isExcluded });
+  // In front, where a quote that is still open behind it cannot swallow it.
+  return `${formatTerm(term)} ${rest}`.trim();
 }
 
 /**
@@ -111,11 +95,10 @@ export function withTerm(text, term) {
  * @param {Term} term
  */
 export function withoutTerm(text, { field, value, isExcluded }) {
-  return text.replace(TERM, (whole, minus, name, given) => {
-    const isIt = name === field && given !== undefined && unquote(given) === value &&
-      (minus === "-") === isExcluded;
-    return isIt ? "" : whole;
-  }).replace(/ {2,}/g, " ").trim();
+  const rest = [...text.matchAll(TERM)].filter(([, minus, name, given = ""]) =>
+    name !== field || unquote(given) !== value || (minus === "-") !== isExcluded
+  );
+  return rest.map(([whole]) => whole).join(" ");
 }
 
 /** @param {Term} term */
@@ -137,6 +120,28 @@ function unescape(text) {
   return text.replace(/\\(.)/gs, "$1");
 }
 
+/** @param {Test} test @returns {Test} */
+const not = (test) => (entry) => !test(entry);
+
+/**
+ * @param {readonly Test[]} tests
+ * @returns {Test}
+ */
+function all(tests) {
+  const [only] = tests;
+  // The one test of most queries need not pay for more.
+  return tests.length === 1 && only !== undefined ? only : (entry) => tests.every((test) => test(entry));
+}
+
+/**
+ * @param {readonly Test[]} tests
+ * @returns {Test}
+ */
+function any(tests) {
+  const [only] = tests;
+  return tests.length === 1 && only !== undefined ? only : (entry) => tests.some((test) => test(entry));
+}
+
 /**
  * @param {string} field
  * @param {string} value
@@ -153,6 +158,16 @@ function fieldTest(field, value) {
  */
 function isTest(value) {
   return value === "alert" ? ({ notify }) => notify : undefined;
+}
+
+/**
+ * @param {string} order
+ * @param {number | undefined} at
+ * @returns {Test | undefined}
+ */
+function timeTest(order, at) {
+  if (at === undefined) return undefined;
+  return order === ">" ? ({ time }) => time > at : ({ time }) => time < at;
 }
 
 /**
@@ -181,13 +196,21 @@ function regexTest(pattern, flags) {
 }
 
 /**
- * @param {string} text `10:30`, `10:30:15`, or what a Date can be made of.
+ * @param {string} text `10:30`, `10:30:15.250`, `2026-01-02`, `2026-01-02T10:30`; of this place, unless it says more.
  * @param {number} now
  */
 function readTime(text, now) {
-  const [, hours, minutes, seconds = "0"] = /^(\d{1,2}):(\d{2})(?::(\d{2}))?$/.exec(text) ?? [];
-  const time = hours === undefined
-    ? Date.parse(text)
-    : new Date(now).setHours(Number(hours), Number(minutes), Number(seconds), 0);
+  const [, hours, minutes, seconds = "0", part = ""] = CLOCK.exec(text) ?? [];
+  if (hours !== undefined) {
+    return new Date(now).setHours(
+      Number(hours),
+      Number(minutes),
+      Number(seconds),
+      Number(part.padEnd(3, "0")),
+    );
+  }
+  // Anything else that Date.parse() takes is a guess: "10" would be a day in October 2001.
+  if (!/^\d{4}-\d{2}-\d{2}(T.*)?$/.test(text)) return undefined;
+  const time = Date.parse(text.includes("T") ? text : `${text}T00:00`);
   return Number.isNaN(time) ? undefined : time;
 }

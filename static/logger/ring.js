@@ -23,6 +23,10 @@ export class Ring {
     return this.end - this.first;
   }
 
+  get isFull() {
+    return this.size === this.#capacity;
+  }
+
   /** @param {number} seq */
   at(seq) {
     return seq >= this.first && seq < this.end ? this.#slots[this.#slot(seq)] : undefined;

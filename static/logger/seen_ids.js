@@ -24,14 +24,10 @@ export class SeenIds {
   add(id) {
     if (this.#ids.has(id)) return false;
     this.#ids.add(id);
-    if (this.#ids.size > IDS_MAX) this.#dropOldest();
-    return true;
-  }
-
-  #dropOldest() {
-    for (const id of this.#ids) {
-      this.#ids.delete(id);
-      return;
+    if (this.#ids.size > IDS_MAX) {
+      const [oldest = ""] = this.#ids;
+      this.#ids.delete(oldest);
     }
+    return true;
   }
 }

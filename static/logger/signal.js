@@ -14,6 +14,7 @@ import { parseObject } from "./json.js";
  * @typedef {object} Signal
  * @property {string} type "hello", "heartbeat", "gap", or one that this page is too old to know; never a row.
  * @property {string} reason Why, as text to show; "" when the server gives none.
+ * @property {number} [now] By the clock of the server, in ms of the epoch.
  */
 
 const SIGNAL_EVENT_TYPE = "mercure";
@@ -26,9 +27,10 @@ const SIGNAL_EVENT_TYPE = "mercure";
  */
 export function readSignal({ id, type, data }) {
   if (type !== SIGNAL_EVENT_TYPE || id !== "") return undefined;
-  const signal = parseObject(data);
+  const { type: name, reason, now } = parseObject(data);
   return {
-    type: typeof signal.type === "string" ? signal.type : "",
-    reason: typeof signal.reason === "string" ? signal.reason : "",
+    type: typeof name === "string" ? name : "",
+    reason: typeof reason === "string" ? reason : "",
+    ...(typeof now === "number" && { now }),
   };
 }

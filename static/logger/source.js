@@ -7,7 +7,8 @@
  * @module
  */
 
-import { History } from "./history.js";
+import { Backoff } from "./backoff.js";
+import { History, isForgotten } from "./history.js";
 import { LastingStream } from "./lasting_stream.js";
 import { canShare, Leader } from "./leader.js";
 import { OpenError } from "./open_stream.js";
@@ -19,8 +20,8 @@ import { toUpdate } from "./update.js";
 /**
  * @typedef {object} SourceState
  * @property {"connecting" | "catching-up" | "live" | "reconnecting" | "offline"} name
- * @property {number} [retryAt] When the next attempt starts, in ms of the epoch; absent while one is under way.
- * @property {string} [problem] Why the last attempt failed, as a sentence; absent after a mere interruption.
+ * @property {number | undefined} [retryAt] When the next attempt starts, in ms of the epoch; absent while one is under way.
+ * @property {string | undefined} [problem] Why the last attempt failed, as a sentence; absent after a mere interruption.
  * @property {number} [count] How many came so far while it catches up.
  */
 
@@ -37,34 +38,38 @@ import { toUpdate } from "./update.js";
  * @typedef {{ kind: "who" }
  *   | { kind: "events", after: string, events: StreamEvent[], isLive: boolean }
  *   | { kind: "gap", reason: string }
- *   | { kind: "state", state: SourceState }
- *   | { kind: "beat" }} Message
+ *   | { kind: "state", state: SourceState, last: string, aheadMs: number }} Message
  */
 
 const FIRST_PAGE = 500;
 const PAGE = 1_000;
-/** Events that may wait for the history; it comes within a moment, or the rest would be worth nothing. */
+/** Events that may wait for the history. */
 const WAITING_MAX = 20_000;
-/** An event that was made this long before the stream was opened is one of those that were missed. */
+/** An event that was made this long before the stream was opened was missed. */
 const OLD_MS = 2_000;
 /** What was missed comes in one go; a pause this long is its end. */
 const PAUSE_MS = 500;
 
 export class Source {
+  history;
+  seenIds = new SeenIds();
+  /** @type {string | null} What to ask for the page before all that is here; see `older.js`. */
+  older = null;
+  /** How far the clock of the server is ahead of this one. */
+  aheadMs = 0;
   #handlers;
   #url;
-  #history;
   #stream;
   /** @type {Leader | undefined} None where each tab has a connection of its own. */
   #leader;
-  #seenIds = new SeenIds();
-  /** Id of the newest event that was handed over. */
+  /** Id of the newest event that was handed over; "earliest" when there is none, "" before that is known. */
   #lastId = "";
-  /** @type {string | null} What to ask for the page before all that is here. */
-  #older = null;
   /** @type {StreamEvent[] | undefined} What waits for the history; undefined once that is there. */
   #waiting = [];
-  #isReading = false;
+  /** @type {Promise<void> | undefined} */
+  #reading;
+  /** Ends the wait for the next attempt. */
+  #readNow = () => {};
   /** @type {StreamEvent[]} Of the chunk that is being read. */
   #chunk = [];
   /** @type {SourceState} */
@@ -72,7 +77,7 @@ export class Source {
   /** @type {string | undefined} */
   #problem;
   #wasLive = false;
-  #openedAt = Infinity;
+  #openedAt = -Infinity;
   #caughtUp = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #pauseTimer;
@@ -81,18 +86,24 @@ export class Source {
   constructor({ eventsUrl, ...handlers }) {
     this.#handlers = handlers;
     this.#url = eventsUrl;
-    this.#history = new History(eventsUrl);
+    this.history = new History(eventsUrl);
     this.#stream = new LastingStream({
       onEvent: (event) => this.#collect(event),
-      onGap: (reason) => this.#announceGap(reason),
-      // A sign of life for the other tabs, where nothing happens.
-      onSignal: () => this.#tell({ kind: "beat" }),
-      onConnecting: () => this.#enterWait(),
+      onGap: (reason) => {
+        this.#tell({ kind: "gap", reason });
+        handlers.onGap(reason);
+      },
+      onSignal: ({ now }) => {
+        if (now !== undefined) this.aheadMs = now - Date.now();
+        // A sign of life for the other tabs.
+        this.#setState(this.#state);
+      },
+      onConnecting: () => this.#setState(this.#lost()),
       onOpen: () => this.#enterOpen(),
       onWait: ({ cause, retryAt }) => {
         // The end of a connection that was open is an interruption, not yet a problem worth a message.
         this.#problem = cause instanceof OpenError ? cause.message : undefined;
-        this.#enterWait(retryAt);
+        this.#setState(this.#lost(retryAt));
       },
     });
   }
@@ -106,7 +117,10 @@ export class Source {
     if (canShare()) {
       this.#leader = new Leader(`live ${this.#url}`, {
         onLead: () => this.#open(),
-        onFollow: () => this.#stream.close(),
+        onFollow: () => {
+          this.#stream.close();
+          this.#tell({ kind: "who" });
+        },
         onMessage: (message) => this.#hear(message),
       });
       this.#join();
@@ -121,39 +135,8 @@ export class Source {
 
   /** Ends the wait for the next attempt, if there is one. */
   retryNow() {
+    this.#readNow();
     this.#stream.retryNow();
-  }
-
-  /**
-   * The page before the oldest that was handed over.
-   *
-   * @returns {Promise<{ events: StreamEvent[], hasMore: boolean }>}
-   * @throws {OpenError}
-   */
-  async older() {
-    /** @type {StreamEvent[]} */
-    let events = [];
-    // With matchers that match little, a page may be empty though there is more.
-    while (this.#older !== null && events.length === 0) {
-      const page = await this.#history.read({ before: this.#older }, FIRST_PAGE);
-      this.#older = page.older;
-      events = page.events;
-    }
-    return { events, hasMore: this.#older !== null };
-  }
-
-  /**
-   * The newest ones up to this one; from there older() goes on.
-   *
-   * @param {string} id
-   * @param {number} limit
-   * @throws {OpenError} Also when nobody knows it any more.
-   */
-  async until(id, limit) {
-    const { events, older } = await this.#history.read({ until: id }, limit);
-    this.#older = older;
-    for (const event of events) this.#seenIds.add(event.id);
-    return { events, hasMore: older !== null };
   }
 
   #join() {
@@ -167,8 +150,10 @@ export class Source {
     this.#stream.close();
   }
 
-  #open() {
-    this.#stream.open({ url: this.#url, lastEventId: this.#lastId });
+  async #open() {
+    // First, so that the stream begins where the history ends.
+    if (this.#waiting !== undefined) await this.#readHistory();
+    if (this.isLeader) this.#stream.open({ url: this.#url, lastEventId: this.#lastId });
   }
 
   /** @param {Message} message */
@@ -180,36 +165,34 @@ export class Source {
   #hear(data) {
     if (typeof data !== "object" || data === null) return;
     const message = /** @type {Message} */ (data);
-    if (message.kind === "who" && this.isLeader) this.#tell({ kind: "state", state: this.#state });
+    if (message.kind === "who" && this.isLeader) this.#tellState();
     if (this.isLeader) return;
-    switch (message.kind) {
-      case "events":
-        this.#receive(message);
-        break;
-      case "gap":
-        this.#handlers.onGap(message.reason);
-        break;
-      case "state":
-        this.#follow(message.state);
-        break;
-    }
+    if (message.kind === "events") this.#receive(message);
+    else if (message.kind === "gap") this.#handlers.onGap(message.reason);
+    else if (message.kind === "state") this.#follow(message);
   }
 
-  /** @param {SourceState} state Of the leader. */
-  #follow(state) {
+  /** @param {Message & { kind: "state" }} message */
+  #follow({ state, last, aheadMs }) {
+    this.aheadMs = aheadMs;
     this.#showState(state);
-    if ((state.name === "live" || state.name === "catching-up") && this.#waiting !== undefined) {
-      this.#readHistory();
-    }
+    if (state.name !== "live" && state.name !== "catching-up") return;
+    // A tab that was frozen may not have heard all.
+    if (last !== "" && !this.#knows(last)) this.#waiting ??= [];
+    if (this.#waiting !== undefined) this.#readHistory();
   }
 
   /** @param {Message & { kind: "events" }} message */
   #receive({ after, events, isLive }) {
-    const isNext = after === "" || after === this.#lastId || this.#seenIds.has(after);
-    if (this.#waiting === undefined && !isNext) this.#waiting = [];
+    if (!this.#knows(after)) this.#waiting ??= [];
     if (this.#waiting === undefined) return this.#deliver(events, isLive);
     this.#wait(events);
     this.#readHistory();
+  }
+
+  /** @param {string} id */
+  #knows(id) {
+    return id === this.#lastId || this.seenIds.has(id);
   }
 
   /** @param {StreamEvent} event */
@@ -223,15 +206,14 @@ export class Source {
     this.#chunk = [];
     const isLive = !this.#isCatchingUp(events);
     this.#tell({ kind: "events", after: this.#lastId, events, isLive });
-    if (this.#waiting === undefined) this.#deliver(events, isLive);
-    else this.#wait(events);
+    this.#deliver(events, isLive);
   }
 
   /** @param {readonly StreamEvent[]} events */
   #isCatchingUp(events) {
     const [first] = events;
-    const isOld = this.#openedAt !== Infinity && first !== undefined &&
-      toUpdate(first, Infinity, {}).time < this.#openedAt - OLD_MS;
+    const time = first === undefined ? Infinity : toUpdate(first, Infinity, {}).time;
+    const isOld = time < this.#openedAt + this.aheadMs - OLD_MS;
     clearTimeout(this.#pauseTimer);
     if (!isOld) {
       this.#endCatchUp();
@@ -244,7 +226,7 @@ export class Source {
   }
 
   #endCatchUp() {
-    this.#openedAt = Infinity;
+    this.#openedAt = -Infinity;
     this.#caughtUp = 0;
     if (this.#state.name === "catching-up") this.#setState({ name: "live" });
   }
@@ -257,39 +239,75 @@ export class Source {
     this.#handlers.onGap("more came than could wait for the history");
   }
 
+  #readHistory() {
+    return this.#reading ??= this.#read().finally(() => this.#reading = undefined);
+  }
+
   /** Brings what is missing from the history, and then what has waited for it. */
-  async #readHistory() {
-    if (this.#isReading) return;
-    this.#isReading = true;
-    try {
-      if (this.#lastId === "") await this.#readNewest();
-      else await this.#readMissed();
-    } catch (error) {
-      // Another hub may have none, and then the page begins with what comes.
-      const isNone = error instanceof OpenError && error.refusal.status === 404 && this.#lastId === "";
-      if (!isNone) {
-        this.#handlers.onGap(`the history cannot be read: ${error instanceof Error ? error.message : error}`);
-      }
-    }
-    this.#isReading = false;
+  async #read() {
+    const backoff = new Backoff();
+    while (!await this.#readOnce(backoff));
     const waiting = this.#waiting ?? [];
-    this.#waiting = undefined;
-    this.#deliver(waiting, true);
-    this.#stream.goOnAfter(this.#lastId);
+    this.#waiting = this.#problem = undefined;
+    // So is what came before one that is in there.
+    this.#deliver(waiting.slice(waiting.findLastIndex(({ id }) => this.seenIds.has(id)) + 1), true);
     this.#showState(this.#state);
   }
 
+  /**
+   * @param {Backoff} backoff
+   * @returns {Promise<boolean>} Whether it is over.
+   */
+  async #readOnce(backoff) {
+    // What has come so far is in there, or older.
+    const before = this.#waiting ?? [];
+    this.#waiting = [];
+    try {
+      await (this.#lastId === "" ? this.#readNewest() : this.#readMissed());
+      return true;
+    } catch (error) {
+      this.#waiting.unshift(...before);
+      if (!(error instanceof OpenError)) throw error;
+      const { status, retryAfterMs } = error.refusal;
+      if (status > 0 && status < 500 && status !== 429) {
+        // Another hub may have none.
+        const isNone = this.#lastId === "" && (status === 404 || status === 200);
+        if (!isNone) this.#handlers.onGap(`the history cannot be read: ${error.message}`);
+        return true;
+      }
+      this.#problem = error.message;
+      const waitMs = backoff.next(retryAfterMs);
+      const state = this.#lost(Date.now() + waitMs);
+      if (this.isLeader) this.#setState(state);
+      else this.#handlers.onState(state);
+      await new Promise((resolve) => {
+        this.#readNow = () => resolve(false);
+        setTimeout(resolve, waitMs);
+      });
+      return false;
+    }
+  }
+
   async #readNewest() {
-    const { events, older } = await this.#history.read({}, FIRST_PAGE);
-    this.#older = older;
+    const { events, older } = await this.history.read({}, FIRST_PAGE);
+    this.older = older;
     this.#deliver(events, false);
+    // Where nothing has ever happened, this is where to go on.
+    if (older === null) this.#lastId ||= "earliest";
   }
 
   async #readMissed() {
-    for (let place = this.#lastId; place !== "";) {
-      const { events, newer } = await this.#history.read({ after: place }, PAGE);
+    try {
+      for (let place = this.#lastId; place !== "";) {
+        const { events, newer } = await this.history.read({ after: place }, PAGE);
+        this.#deliver(events, false);
+        place = newer ?? "";
+      }
+    } catch (error) {
+      if (!isForgotten(error)) throw error;
+      this.#handlers.onGap("what came after the last one is no longer kept");
+      const { events } = await this.history.read({}, FIRST_PAGE);
       this.#deliver(events, false);
-      place = newer ?? "";
     }
   }
 
@@ -298,47 +316,42 @@ export class Source {
    * @param {boolean} isLive
    */
   #deliver(events, isLive) {
-    const unseen = events.filter(({ id }) => id === "" || this.#seenIds.add(id));
+    const unseen = events.filter(({ id }) => id === "" || this.seenIds.add(id));
     const last = unseen.findLast(({ id }) => id !== "");
     if (last !== undefined) this.#lastId = last.id;
     if (unseen.length > 0) this.#handlers.onEvents(unseen, { isLive });
   }
 
-  /** @param {string} reason */
-  #announceGap(reason) {
-    this.#tell({ kind: "gap", reason });
-    this.#handlers.onGap(reason);
-  }
-
   #enterOpen() {
     this.#problem = undefined;
-    this.#openedAt = this.#wasLive ? Date.now() : Infinity;
-    this.#wasLive = true;
+    this.#openedAt = this.#wasLive ? Date.now() : -Infinity;
     this.#setState({ name: "live" });
-    if (this.#waiting !== undefined) this.#readHistory();
   }
 
-  /** @param {number} [retryAt] */
-  #enterWait(retryAt) {
-    const isFirst = !this.#wasLive && this.#problem === undefined;
-    /** @type {SourceState} */
-    const state = { name: isFirst ? "connecting" : "reconnecting" };
+  /**
+   * @param {number} [retryAt]
+   * @returns {SourceState}
+   */
+  #lost(retryAt) {
+    const name = this.#wasLive || this.#problem !== undefined ? "reconnecting" : "connecting";
     // The browser can be wrong (a server on this computer needs no network), so attempts go on while offline.
-    if (!navigator.onLine) state.name = "offline";
-    if (retryAt !== undefined) state.retryAt = retryAt;
-    if (this.#problem !== undefined) state.problem = this.#problem;
-    this.#setState(state);
+    return { name: navigator.onLine ? name : "offline", retryAt, problem: this.#problem };
   }
 
   /** @param {SourceState} state */
   #setState(state) {
-    this.#tell({ kind: "state", state });
     this.#showState(state);
+    this.#tellState();
+  }
+
+  #tellState() {
+    this.#tell({ kind: "state", state: this.#state, last: this.#lastId, aheadMs: this.aheadMs });
   }
 
   /** @param {SourceState} state */
   #showState(state) {
     this.#state = state;
+    this.#wasLive ||= state.name === "live";
     // Before its history is there, a page that is live would look as if nothing had ever happened.
     const isReady = this.#waiting === undefined || state.name !== "live";
     this.#handlers.onState(isReady ? state : { name: "connecting" });

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Counts what the stream brings, whether a row of it is on the page or not. All of it is bounded: kinds, sites and
- * sessions are names that strangers choose.
+ * Counts what the stream brings, whether a row of it is on the page or not. All of it is bounded: kinds and sessions
+ * are names that strangers choose.
  *
  * @module
  */
@@ -12,7 +12,6 @@
  * @typedef {object} Snapshot
  * @property {number} total
  * @property {ReadonlyMap<string, number>} kinds How many of each; those past the bound are under OTHER.
- * @property {ReadonlyMap<string, number>} sites
  * @property {number} sessions Active within five minutes.
  * @property {number} errors
  * @property {number | undefined} p50 Ms from the event to the server, of the newest thousand.
@@ -35,9 +34,7 @@ export class Stats {
   #counts = { total: 0, errors: 0, dropped: 0, logins: 0, clicks: 0, alerts: 0 };
   /** @type {Map<string, number>} */
   #kinds = new Map();
-  /** @type {Map<string, number>} */
-  #sites = new Map();
-  /** @type {Map<string, number>} When each was seen last; the one seen longest ago comes first. */
+  /** @type {Map<string, number>} When each was seen last; the one that was heard of longest ago comes first. */
   #sessions = new Map();
   /** @type {number[]} The newest, in any order. */
   #latencies = [];
@@ -45,8 +42,11 @@ export class Stats {
   /** How many live ones came in each of the last seconds. @type {Map<number, number>} */
   #seconds = new Map();
 
-  /** @param {Entry} entry */
-  add(entry) {
+  /**
+   * @param {Entry} entry
+   * @param {boolean} [isOlder] It was scrolled back to, and says nothing of the newest.
+   */
+  add(entry, isOlder) {
     if (entry.row !== "update") return;
     const counts = this.#counts;
     counts.total++;
@@ -56,8 +56,8 @@ export class Stats {
     if (entry.type === "user:btn" || entry.kind === "click") counts.clicks++;
     if (entry.notify) counts.alerts++;
     increment(this.#kinds, entry.kind);
-    if (entry.site !== "") increment(this.#sites, entry.site);
     if (entry.sid !== "") this.#seeSession(entry.sid, entry.time);
+    if (isOlder) return;
     if (entry.latency >= 0) this.#latencies[this.#latencyCount++ % LATENCIES_MAX] = entry.latency;
     if (entry.isLive) this.#seeSecond(entry.arrived);
   }
@@ -67,10 +67,8 @@ export class Stats {
    * @returns {Snapshot}
    */
   snapshot(now) {
-    for (const [sid, seen] of this.#sessions) {
-      if (seen > now - SESSION_MS) break;
-      this.#sessions.delete(sid);
-    }
+    // All of them: what comes late was seen long ago.
+    for (const [sid, seen] of this.#sessions) if (seen <= now - SESSION_MS) this.#sessions.delete(sid);
     const latencies = this.#latencies.toSorted((a, b) => a - b);
     const second = Math.floor(now / 1000);
     let recent = 0;
@@ -78,10 +76,9 @@ export class Stats {
     return {
       ...this.#counts,
       kinds: this.#kinds,
-      sites: this.#sites,
       sessions: this.#sessions.size,
-      p50: latencies[Math.floor(latencies.length * 0.5)],
-      p95: latencies[Math.floor(latencies.length * 0.95)],
+      p50: latencies[Math.ceil(latencies.length * 0.5) - 1],
+      p95: latencies[Math.ceil(latencies.length * 0.95) - 1],
       rate: recent / RATE_SECONDS,
     };
   }
@@ -114,13 +111,8 @@ function increment(counts, name) {
   counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
-/**
- * @template K
- * @param {Map<K, unknown>} map
- */
+/** @param {Map<unknown, unknown>} map */
 function dropFirst(map) {
-  for (const key of map.keys()) {
-    map.delete(key);
-    return;
-  }
+  const [first] = map.keys();
+  map.delete(first);
 }

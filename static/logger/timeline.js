@@ -14,6 +14,7 @@
  * @property {string[]} kinds The most frequent ones, then OTHER if there is more.
  * @property {number[][]} buckets For each bucket, from the oldest, how many of each of `kinds`.
  * @property {number} max Of all kinds in one bucket.
+ * @property {number} from From when on all is counted.
  */
 
 export const OTHER = "…";
@@ -26,12 +27,18 @@ const KINDS_MAX = 200;
 export class Timeline {
   /** @type {Map<number, Map<string, number>>} By the number of the bucket since 1970. */
   #buckets = new Map();
+  #from;
+
+  /** @param {number} [from] From when on all is counted, in ms of the epoch. */
+  constructor(from = 0) {
+    this.#from = from;
+  }
 
   /** @param {Entry} entry */
-  add({ row, kind, time, arrived }) {
+  add({ row, kind, time, arrived, isLive }) {
     if (row !== "update") return;
     // A clock that is ahead does not make a future.
-    const number = Math.floor(Math.min(time, arrived) / BUCKET_MS);
+    const number = Math.floor(Math.min(time, isLive ? arrived : Infinity) / BUCKET_MS);
     let bucket = this.#buckets.get(number);
     if (bucket === undefined) {
       bucket = new Map();
@@ -40,19 +47,6 @@ export class Timeline {
     }
     const key = bucket.has(kind) || bucket.size < KINDS_MAX ? kind : OTHER;
     bucket.set(key, (bucket.get(key) ?? 0) + 1);
-  }
-
-  /**
-   * Counts anew, such as those that a filter lets through.
-   *
-   * @param {Iterable<Entry>} entries
-   * @param {(entry: Entry) => boolean} [matches]
-   */
-  rebuild(entries, matches = () => true) {
-    this.#buckets.clear();
-    for (const entry of entries) {
-      if (matches(entry)) this.add(entry);
-    }
   }
 
   /**
@@ -76,7 +70,14 @@ export class Timeline {
     if (totals.size > kinds.length) kinds.push(OTHER);
     const buckets = numbers.map((number) => row(this.#buckets.get(number) ?? new Map(), kinds));
     const max = Math.max(...buckets.map((counts) => counts.reduce((sum, count) => sum + count, 0)));
-    return { start: (last - BUCKETS + 1) * BUCKET_MS, bucketMs: BUCKET_MS, kinds, buckets, max };
+    return {
+      start: (last - BUCKETS + 1) * BUCKET_MS,
+      bucketMs: BUCKET_MS,
+      kinds,
+      buckets,
+      max,
+      from: this.#from,
+    };
   }
 
   /** @param {number} newest Number of the bucket that is now. */

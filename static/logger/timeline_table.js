@@ -11,11 +11,12 @@ const BUCKETS_PER_ROW = 12;
 
 /**
  * @param {ReturnType<import("./timeline.js").Timeline["snapshot"]>} snapshot
+ * @param {number} now In ms of the epoch.
  * @param {(range: {from: number, to: number}) => void} onRange
  */
-export function timelineTable({ start, bucketMs, buckets, kinds }, onRange) {
+export function timelineTable({ start, bucketMs, buckets, kinds }, now, onRange) {
   const table = document.createElement("table");
-  table.createCaption().textContent = "Events per minute, by kind";
+  table.createCaption().textContent = `Events per minute, by kind, until ${clock(now)}`;
   const head = table.createTHead().insertRow();
   for (const name of ["Time", ...kinds]) head.append(headCell(name, "col"));
   const body = table.createTBody();
@@ -25,7 +26,7 @@ export function timelineTable({ start, bucketMs, buckets, kinds }, onRange) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "link";
-    button.textContent = new Date(from).toTimeString().slice(0, 8);
+    button.textContent = clock(from);
     button.title = "Show only this minute";
     button.addEventListener("click", () => onRange({ from, to: from + minute.length * bucketMs }));
     const row = body.insertRow();
@@ -37,6 +38,11 @@ export function timelineTable({ start, bucketMs, buckets, kinds }, onRange) {
     }
   }
   return table;
+}
+
+/** @param {number} time */
+function clock(time) {
+  return new Date(time).toTimeString().slice(0, 8);
 }
 
 /**

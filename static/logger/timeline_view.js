@@ -20,7 +20,7 @@ export class TimelineView {
   #text;
   #context;
   /** @type {Snapshot} */
-  #snapshot = { start: 0, bucketMs: 1, kinds: [], buckets: [], max: 0 };
+  #snapshot = { start: 0, bucketMs: 1, kinds: [], buckets: [], max: 0, from: 0 };
   /** @type {Range} */
   #range = {};
   /** @type {[number, number] | undefined} Pixels. */
@@ -133,18 +133,24 @@ export class TimelineView {
 }
 
 /** @param {Snapshot} snapshot */
-function describe({ start, bucketMs, buckets, kinds }) {
+export function describe({ start, bucketMs, buckets, kinds, from }) {
   const sum = (/** @type {number[]} */ counts) => counts.reduce((a, b) => a + b, 0);
   const sums = buckets.map(sum);
   const total = sum(sums);
-  if (total === 0) return "Nothing in the last 5 minutes";
+  const since = from > start ? `since ${clock(from)}` : "";
+  if (total === 0) return `Nothing ${since || "in the last 5 minutes"}`;
   const parts = kinds.map((kind, k) => ({ kind, part: sum(buckets.map((each) => each[k] ?? 0)) / total }))
     .sort((a, b) => b.part - a.part).slice(0, 3).map(({ kind, part }) =>
       `${kind === OTHER ? "others" : kind} ${Math.round(100 * part)} %`
     );
   const peak = Math.max(...sums);
-  const peakAt = new Date(start + sums.indexOf(peak) * bucketMs).toTimeString().slice(0, 8);
-  return `${total.toLocaleString("en")} in 5 minutes: ${parts.join(", ")}. Most at ${peakAt}: ${peak} in ${
-    bucketMs / 1000
-  } s`;
+  const peakAt = clock(start + sums.indexOf(peak) * bucketMs);
+  return `${total.toLocaleString("en")} ${since || "in 5 minutes"}: ${
+    parts.join(", ")
+  }. Most at ${peakAt}: ${peak} in ${bucketMs / 1000} s`;
+}
+
+/** @param {number} time */
+function clock(time) {
+  return new Date(time).toTimeString().slice(0, 8);
 }

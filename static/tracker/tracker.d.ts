@@ -1,4 +1,18 @@
-/** What `tracker.js` and `tracker.mjs` offer. Attributes of the script tag are options of the same names. */
+/**
+ * What `tracker.js` and `tracker.mjs` offer. Attributes of the script tag are options of the same names.
+ *
+ * Why it sends as it does, which the script has no room to say:
+ *
+ * - An event leaves the queue when the server has acknowledged it, with 204 or with a 200 that holds its clock, or has
+ *   refused it for good. Whatever else answers, such as the page of a network that one has to sign in to, is none.
+ *   Until then it is sent again, with the id that it always had: the server stores it once.
+ * - Batches go one at a time, as requests that outlive the page: all such requests of a page share 64 KB.
+ * - When the page is hidden or goes, what is left goes at once. To the page's own site by `sendBeacon`, which browsers
+ *   are surest to send; to others by `fetch`, since ad-blockers stop every beacon to another site. A beacon that was
+ *   accepted is not acknowledged, so its events stay in the queue.
+ * - What does not fit into those 64 KB, and what nobody has acknowledged, is sent by the next page of the same origin
+ *   where `storage` is `local`. Elsewhere it is lost with the page.
+ */
 
 export interface TrackerOptions {
   /** Label of every event. Default: the host name of the page. */
@@ -55,7 +69,7 @@ export interface Track {
   /**
    * Reports an event; returns its id. It never throws, and never waits.
    *
-   * @param how `now` sends at once, `id` (a UUID) makes it the same event as another one with that id.
+   * @param how `now` sends at once all that is queued, also what waits for its next attempt; `id` (a UUID) makes it the same event as another one with that id.
    */
   (name: string, props?: Record<string, unknown>, how?: { now?: boolean; id?: string }): string;
   /** Reports a page view; returns its id. */
@@ -78,13 +92,25 @@ export interface Track {
   };
 }
 
+/** What the server says when there is more to say than 204. */
+export interface TrackAnswer {
+  /** The server's clock, in ms since 1970. */
+  now: number;
+  /** Nothing is wanted: this batch was not stored, and none will be. */
+  off?: boolean;
+  /** Part of the sessions to come that should report. */
+  rate?: number;
+  /** Events of the batch that are not stored, and never will be. */
+  rejected?: { index: number; reason: string }[];
+}
+
 declare global {
   interface Window {
     track: Track;
   }
   interface DocumentEventMap {
-    /** A batch was stored. */
-    "track:sent": CustomEvent<{ ids: string[]; status: number }>;
+    /** A batch was taken. `answer` is what came with a 200: it may say that events of the batch are not stored. */
+    "track:sent": CustomEvent<{ ids: string[]; status: number; answer?: TrackAnswer }>;
     /**
      * A batch was not; `status` is 0 without an answer. `retryAt` is when it is sent again, in ms since 1970; without
      * it, that takes `track.flush()`, or is no use.

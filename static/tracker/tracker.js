@@ -8,12 +8,12 @@
   // tracker.mjs calls it.
   if (!script) page[Symbol.for("tracker.init")] = init;
   else {
-    const calls = page.track?.q ?? [];
-    page.track = init({ ...script.dataset }, script.src);
-    for (const call of calls) page.track(...call);
+    const { q = [] } = page.track ?? {};
+    page.track = init(script.dataset, script.src);
+    for (const call of q) page.track(...call);
   }
 })((options, base) => {
-  const { endpoint = "e", query = "strip", storage = "session", sample = 1, privacy, bots } = options;
+  const { site, endpoint = "e", query = "strip", storage = "session", sample = 1, privacy, bots } = options;
   /** @type {any} */
   const page = globalThis;
   const { document, location, navigator, navigation, history, crypto } = page;
@@ -36,11 +36,10 @@
       debug(error);
     }
   };
-  const on = (types = "", run = debug, target = page) => {
-    for (const type of types.split(" ")) target.addEventListener(type, safe(run), true);
+  const on = (types = "", run = debug) => {
+    for (const type of types.split(" ")) addEventListener(type, safe(run), true);
   };
   const wants = (name = "") => !/off|false/.test(options[name]);
-  const sizeOf = (text = "") => new Blob([text]).size;
   const without = (list = queue, items = queue) => list.filter((item) => !items.includes(item));
 
   // Null removes.
@@ -52,14 +51,20 @@
   });
   const tab = storage !== "none" && "sessionStorage";
   const shared = tab && "localStorage";
-  const durable = storage === "local" && navigator.locks && shared;
+  const durable = storage === "local" && shared;
 
   const uuidv7 = () =>
     `0${Date.now().toString(16)}-7xxx-axxx-xxxxxxxxxxxx`
       .replace(/x/g, () => (crypto.getRandomValues(new Uint8Array(1))[0] & 15).toString(16))
       .replace(/.{8}/, "$&-");
   const key = "track.q:" + uuidv7();
-  const persist = () => stored(durable, key, queue[0] ? queue : null);
+  const persist = () => {
+    while (queue.length > 500 || JSON.stringify(queue).length > 5e5) {
+      queue = without(queue, without(queue, flying).slice(0, 1));
+      debug("queue is full", ++dropped);
+    }
+    stored(durable, key, queue[0] ? queue : null);
+  };
 
   // Queries may hold tokens.
   const clean = (address = "") => {
@@ -69,10 +74,10 @@
     }
     if (options.hash !== "route") told.hash = "";
     told.username = told.password = "";
-    return told.href;
+    return told.href.slice(0, 2048);
   };
   let address = clean(location);
-  let referrer = document.referrer && clean(document.referrer);
+  let referrer = document.referrer ? clean(document.referrer) : undefined;
   let off = stored("localStorage", "track.off");
   /** @type {any} */
   let session;
@@ -93,31 +98,27 @@
     paid = Math.max(paid, performance.now() - 5e3) + 50;
     if (paid > performance.now()) return debug("too many", k, paid -= 50, ++dropped);
     /** @type {any} */
-    let e = { id, n: session.n, t, k: k + "", u: address, r: referrer || undefined, p: { ...common, ...p } };
+    let e = { id, n: session.n, t, k: `${k}`.slice(0, 200), u: address, r: referrer, p: { ...common, ...p } };
     for (const hook of hooks) e = e && hook(e);
     if (!e) return debug("track.use", k);
     let json = JSON.stringify(e);
-    const size = sizeOf(json);
+    const { size } = new Blob([json]);
     if (size > 16384) json = JSON.stringify({ ...e, p: { _truncated: size } });
     session.n++;
     session.at = t;
     stored(tab, "track.sid", session);
     const head = JSON.stringify({
       v: 1,
-      site: options.site || location.hostname,
+      site: site || location.hostname,
       sid: session.id,
       rate: session.rate,
       privacy: privacy === "ignore" ? privacy : undefined,
       bots: bots === "allow" ? bots : undefined,
     });
-    queue.push({ head, id: e.id, t, json });
-    while (queue.length > 500 || bodyOf(queue).length > 5e5) {
-      queue = without(queue, without(queue, flying).slice(0, 1));
-      debug("queue is full", ++dropped);
-    }
+    queue = queue.concat({ head, id, t, json, size });
     persist();
     if (now) flush();
-    else later(options.flush ?? 1000);
+    else if (!timer) later(tries < 8 ? options.flush ?? 1000 : 6e4);
   });
 
   /** @type {F} */
@@ -135,16 +136,14 @@
 
   // An event may have 16 KB.
   const take = (from = queue, max = 3e4) => {
-    let size = 0;
-    return from.slice(0, 50).filter(({ head, json }) =>
-      head === from[0].head && size < max && (size += sizeOf(json))
-    );
+    let sum = 0;
+    return from.slice(0, 50).filter(({ head, size }) => head === from[0].head && sum < max && (sum += size));
   };
 
   const bodyOf = (batch = queue) => {
     const head = batch[0].head.slice(0, -1);
-    const events = batch.map(({ json }) => json);
-    return `${head},"sent":${Date.now()},"try":${tries},"drop":${dropped},"e":[${events}]}`;
+    const e = batch.map(({ json }) => json);
+    return `${head},"sent":${Date.now()},"try":${tries},"drop":${dropped},"e":[${e}]}`;
   };
 
   const deliver = async (batch = queue) => {
@@ -153,7 +152,7 @@
     const told = dropped;
     flying = flying.concat(batch);
     try {
-      // Text needs no preflight.
+      // Text: no preflight.
       response = await fetch(url(), {
         method: "POST",
         body: bodyOf(batch),
@@ -161,31 +160,32 @@
         credentials: "omit",
         signal: AbortSignal.timeout?.(3e4),
       });
-      answer = response.status === 200 && await response.json();
+      if (response.status === 200) answer = await response.json();
     } catch (error) {
       debug(error);
     }
     flying = without(flying, batch);
-    const { ok, status = 0, headers } = response ?? {};
+    const { status = 0, headers } = response ?? {};
+    const ok = status === 204 || answer?.now;
     const isDone = ok || /4(0[013]|1[03]|22)/.test(status);
     if (isDone) {
       queue = without(queue, batch);
       tries = 0;
-      dropped += ok ? -told : batch.length;
+      dropped = ok ? Math.max(0, dropped - told) : dropped + batch.length;
       if (ok) {
         lastAck = Date.now();
         stored(shared, "track.rate", answer?.rate >= 0 ? { rate: answer.rate, at: lastAck } : null);
         if (answer?.off) stop();
       }
       persist();
-    } else if (!timer && ++tries < 8) {
+    } else if (!flying[0] && ++tries < 8) {
       const backoffMs = Math.min(6e4, 500 * 2 ** tries) * (0.5 + Math.random());
       const waitMs = Math.max(backoffMs, headers?.get("Retry-After") * 1000 || 0);
       later(waitMs);
       retryAt = Date.now() + waitMs;
     }
-    const detail = { ids: batch.map(({ id }) => id), status, retryAt };
-    debug(detail, answer);
+    const detail = { ids: batch.map(({ id }) => id), status, retryAt, answer };
+    debug(detail);
     document.dispatchEvent(new CustomEvent(ok ? "track:sent" : "track:failed", { detail }));
     if (isDone) send();
   };
@@ -196,26 +196,28 @@
     timer = 0;
     if (queue[0] && !flying[0] && !document.prerendering) deliver(take());
   };
-  const later = (waitMs = 0) => timer ||= page.setTimeout(send, waitMs);
+  const later = (waitMs = 0) => {
+    clearTimeout(timer);
+    timer = page.setTimeout(send, waitMs);
+  };
   const flush = () => {
     tries = 0;
     send();
   };
 
-  // Nothing waits: the page may go.
   const leave = () => {
+    measure();
     depart();
-    const isSameSite = url().hostname.endsWith(location.hostname.replace(/^www\./, ""));
+    since = 0;
+    const isSameSite = `.${url().hostname}`.endsWith(location.hostname.replace(/^(www\.)?/, "."));
     const beacon = safe((body) => isSameSite && navigator.sendBeacon(url(), body));
-    let left = without(without(queue, flying), beaconed);
-    for (let max = 3e4; left[0];) {
+    let left = without(without(queue, flying), beaconed), max = 3e4;
+    while (left[0]) {
       const batch = take(left, max);
       // True is no answer.
       if (beacon(bodyOf(batch))) beaconed = beaconed.concat(batch);
-      else if (isSameSite && max > 8e3) {
-        max /= 2;
-        continue;
-      } else deliver(batch);
+      else if (isSameSite && max > 8e3 && (max /= 2)) continue;
+      else deliver(batch);
       left = without(left, batch);
     }
   };
@@ -224,8 +226,10 @@
     const now = performance.now();
     if (since) ms += now - since;
     since = !document.hidden && document.hasFocus() ? now : 0;
-    const seen = (page.scrollY + page.innerHeight) / document.documentElement.scrollHeight;
-    scroll = Math.max(scroll, Math.min(100, Math.round(100 * seen)));
+  };
+  const measure = () => {
+    const seen = 100 * (page.scrollY + page.innerHeight) / document.documentElement.scrollHeight;
+    scroll = Math.max(scroll, Math.min(100, Math.round(seen)));
   };
   const depart = () => {
     look();
@@ -245,13 +249,14 @@
     return track("pageview", { title: document.title });
   };
   const trackAuto = () => wants("auto") && trackPage();
-  // Routers replace, push and title in one task.
-  const moved = () => setTimeout(safe(() => turn() && trackAuto()));
+  // Routers set the title later.
+  const moved = safe(() => {
+    measure();
+    setTimeout(safe(() => turn() && trackAuto()));
+  });
 
   /** @type {F} */
-  const trackTagged = ({ attributes, dataset }) => {
-    /** @type {any} */
-    const props = {};
+  const trackTagged = ({ attributes, dataset }, props = {}) => {
     for (const { name, value } of attributes) {
       if (/^data-track-prop-/.test(name)) props[name.slice(16)] = value;
     }
@@ -285,17 +290,20 @@
       const source = filename && `${clean(filename)}:${lineno}:${colno}`;
       track("error", { message: `${reason.message ?? reason}`.slice(0, 500), source });
     });
-    on("focus blur scroll", look);
-    on("visibilitychange", () => {
+    on("focus blur", look);
+    on("scroll", measure);
+    const turned = safe(() => {
       if (document.hidden) return leave();
       look();
       beaconed = [];
       if (!timer) send();
-    }, document);
+    });
+    // After the page's own handlers.
+    addEventListener("visibilitychange", turned);
     on("pagehide", leave);
     on("online", flush);
     on("pageshow", ({ persisted }) => persisted && trackAuto());
-    if (navigation) on("currententrychange", moved, navigation);
+    if (navigation) navigation.addEventListener("currententrychange", moved);
     else {
       for (const name of ["pushState", "replaceState"]) {
         const original = history[name];
@@ -309,23 +317,22 @@
     }
     look();
     trackAuto();
-    send();
+    if (!timer) send();
     if (!durable) return;
-    // What other pages left, taken up by one.
+    // What other pages left.
     const replay = safe((lock) => {
-      for (const name of lock ? Object.keys(page[durable]) : []) {
-        if (!/^track.q:/.test(name) || name === key) continue;
-        const found = stored(durable, name);
-        stored(durable, name, null);
-        queue = found.concat(queue).slice(-500);
-      }
-      queue = queue.filter(({ t }) => t > Date.now() - 864e5);
+      const names = Object.keys(page[durable]).filter((name) =>
+        lock && !off && /^track.q:/.test(name) && name !== key
+      );
+      queue = names.flatMap((name) => stored(durable, name)).concat(queue);
+      queue = queue.filter((item) => item?.t > Date.now() - 864e5);
       persist();
-      send();
+      for (const name of names) stored(durable, name, null);
+      if (!timer) send();
     });
-    navigator.locks.request("track.q", { ifAvailable: true }, replay).catch(debug);
+    navigator.locks?.request("track.q", { ifAvailable: true }, replay).catch(debug) ?? replay(1);
   });
-  if (document.prerendering) on("prerenderingchange", start, document);
+  if (document.prerendering) on("prerenderingchange", start);
   else start();
 
   return Object.assign(track, {

@@ -1,0 +1,275 @@
+/// <reference lib="dom" />
+/** The page without a pointer: what its keys do, to whom the focus comes back, and that it is never lost. */
+import assert from "node:assert/strict";
+import type { Page } from "playwright-core";
+import { eventually } from "../lib/testing/deadline.ts";
+import { type Hub, row, rowIds, tracked, type Update, withLogger } from "./logger_harness.ts";
+
+const many = (count: number, from = 0): Update[] =>
+  Array.from(
+    { length: count },
+    (_, i) => tracked(from + i, { kind: (from + i) % 10 === 0 ? "error" : "click" }),
+  );
+
+/** What has the focus: its name, the id of its update, or "nothing". */
+function focused(page: Page): Promise<string> {
+  return page.evaluate(() => {
+    const { activeElement } = document;
+    if (activeElement === null || activeElement === document.body) return "nothing";
+    return activeElement.getAttribute("data-event-id") ?? activeElement.getAttribute("aria-label") ??
+      (activeElement.closest("label") ?? activeElement).textContent?.replace(/\s+/g, " ").trim() ?? "";
+  });
+}
+
+async function focus(page: Page, wanted: string): Promise<void> {
+  await eventually(`the focus at ${wanted}`, async () => await focused(page) === wanted);
+}
+
+const isDrawerOpen = (page: Page) => page.locator("[data-drawer][open]").count().then((count) => count === 1);
+const isPaused = (page: Page) =>
+  page.locator("[role=status][data-paused]").count().then((count) => count === 1);
+const messages = (page: Page) => page.locator("[data-rows] [data-part=message]").allTextContents();
+
+/** What each shortcut does, on a page with 300 updates of which each tenth is an error. */
+const SHORTCUTS: Readonly<Record<string, (page: Page, hub: Hub) => Promise<void>>> = {
+  "/": async (page) => {
+    await page.keyboard.press("/");
+    await focus(page, "Filter");
+    await page.keyboard.press("Escape");
+  },
+  "k": async (page) => {
+    await page.locator(row(tracked(299))).focus();
+    await page.keyboard.press("k");
+    await focus(page, "urn:t:298");
+  },
+  "j": async (page) => {
+    await page.keyboard.press("j");
+    await focus(page, "urn:t:299");
+  },
+  "E": async (page) => {
+    await page.keyboard.press("E");
+    await focus(page, "urn:t:290");
+    await page.keyboard.press("E");
+    await focus(page, "urn:t:280");
+  },
+  "e": async (page) => {
+    await page.keyboard.press("e");
+    await focus(page, "urn:t:290");
+  },
+  "Enter": async (page) => {
+    await page.keyboard.press("Enter");
+    await eventually("the details", () => isDrawerOpen(page));
+    await focus(page, "error");
+  },
+  "Escape": async (page) => {
+    await page.keyboard.press("Escape");
+    await focus(page, "urn:t:290");
+    assert.ok(!await isDrawerOpen(page));
+  },
+  "g": async (page) => {
+    await page.keyboard.press("g");
+    await focus(page, "urn:t:0");
+    assert.ok(await isPaused(page));
+  },
+  "G": async (page) => {
+    await page.keyboard.press("G");
+    await focus(page, "urn:t:299");
+    assert.ok(!await isPaused(page));
+  },
+  "Space": async (page) => {
+    await page.keyboard.press("Space");
+    await eventually("a pause", () => isPaused(page));
+  },
+  "n": async (page, hub) => {
+    hub.publish(...many(60, 300));
+    await eventually("60 new", async () => await page.textContent("[data-status-detail]") === " · 60 new");
+    await page.keyboard.press("n");
+    await eventually("fewer", async () => await page.textContent("[data-status-detail]") !== " · 60 new");
+    assert.ok((await rowIds(page)).includes("urn:t:300"));
+  },
+  "f": async (page) => {
+    await page.keyboard.press("f");
+    await eventually("no pause", async () => !await isPaused(page));
+  },
+  "m": async (page) => {
+    await page.keyboard.press("m");
+    await eventually("the mark", async () => (await messages(page)).includes("Mark 1"));
+  },
+  "d": async (page) => {
+    const height = async () => (await page.locator("[data-event-id]").first().boundingBox())?.height ?? 0;
+    const isDense = () => page.getAttribute("[data-action=density]", "aria-pressed");
+    const before = await height();
+    assert.equal(await isDense(), "true");
+    await page.keyboard.press("d");
+    assert.ok(await height() > before);
+    assert.equal(await isDense(), "false");
+  },
+  "c": async (page) => {
+    await page.keyboard.press("c");
+    await eventually("a clear view", async () => (await rowIds(page)).length === 0);
+  },
+  "?": async (page) => {
+    await page.keyboard.press("?");
+    await page.waitForSelector("[data-help][open]");
+    await page.keyboard.press("Escape");
+  },
+};
+
+Deno.test("each shortcut that the help lists does what it says", async (t) => {
+  await withLogger(many(300), async (page, hub) => {
+    await page.click("[data-action=help]");
+    await page.waitForSelector("[data-help][open]");
+    const listed = await page.locator("[data-help-keys] kbd").allTextContents();
+    await page.keyboard.press("Escape");
+    assert.deepEqual(listed.toSorted(), Object.keys(SHORTCUTS).toSorted());
+    for (const [key, test] of Object.entries(SHORTCUTS)) await t.step(key, () => test(page, hub));
+  });
+});
+
+Deno.test("the keys of a grid go from row to row, by screens and to the ends", () =>
+  withLogger(many(200), async (page) => {
+    await page.locator(row(tracked(199))).focus();
+    const steps = { ArrowUp: 198, ArrowDown: 199, Home: 0, End: 199 };
+    for (const [key, number] of Object.entries(steps)) {
+      await page.keyboard.press(key);
+      await focus(page, `urn:t:${number}`);
+    }
+    await page.keyboard.press("PageUp");
+    const up = Number((await focused(page)).slice(6));
+    assert.ok(up < 190 && up > 100, `${up}`);
+    await page.keyboard.press("PageDown");
+    await focus(page, "urn:t:199");
+  }));
+
+Deno.test("find is the page's own, and the second time that of the browser", () =>
+  withLogger(many(5), async (page) => {
+    await page.evaluate(() => {
+      const taken: string[] = [];
+      addEventListener("keydown", ({ key, defaultPrevented }) => taken.push(`${key} ${defaultPrevented}`));
+      Object.assign(globalThis, { taken });
+    });
+    const taken = () =>
+      page.evaluate(() => (globalThis as unknown as { taken: string[] }).taken.splice(0).at(-1));
+    await page.locator(row(tracked(4))).focus();
+    for (const modifier of ["Control", "Meta"]) {
+      await page.keyboard.press(`${modifier}+f`);
+      await focus(page, "Filter");
+      assert.equal(await taken(), "f true");
+      await page.keyboard.press(`${modifier}+f`);
+      assert.equal(await taken(), "f false");
+      await page.keyboard.press("Escape");
+      await focus(page, "urn:t:4");
+    }
+    for (const keys of ["Control+j", "Control+Shift+F", "Alt+f", "Control+c", "Meta+g"]) {
+      await page.keyboard.press(keys);
+      assert.match(await taken() ?? "", / false$/, keys);
+      assert.equal(await focused(page), "urn:t:4", keys);
+    }
+  }));
+
+Deno.test("menus, panels and the help give the focus back to the update that had it, whatever has come meanwhile", () =>
+  withLogger(many(50), async (page, hub) => {
+    const flood = async () => {
+      const count = hub.log.length;
+      hub.publish(...many(300, count));
+      const last = `urn:t:${count + 299}`;
+      await eventually("the newest", async () => (await rowIds(page)).includes(last));
+    };
+    const start = page.locator(row(tracked(49)));
+    await start.focus();
+    await page.keyboard.press("?");
+    await page.waitForSelector("[data-help][open]");
+    await flood();
+    await page.keyboard.press("Escape");
+    await focus(page, "urn:t:49");
+    assert.ok(!await isPaused(page));
+
+    const newest = `urn:t:${hub.log.length - 1}`;
+    await page.click(`[data-event-id="${newest}"] [data-part=site]`);
+    await page.waitForSelector("[data-value-menu]:popover-open");
+    await flood();
+    await page.keyboard.press("Escape");
+    await focus(page, newest);
+
+    await page.keyboard.press("Enter");
+    await eventually("the details", () => isDrawerOpen(page));
+    await focus(page, "click");
+    hub.publish(...many(300, hub.log.length));
+    await eventually("300 new", async () => await page.textContent("[data-status-detail]") === " · 300 new");
+    await page.mouse.move(300, 500);
+    await page.mouse.wheel(0, 100_000);
+    await eventually("the newest", async () => (await rowIds(page)).includes(`urn:t:${hub.log.length - 1}`));
+    await page.keyboard.press("Escape");
+    await focus(page, newest);
+  }));
+
+Deno.test("the focus is never lost with what had it", async (t) => {
+  await withLogger(many(700), async (page, hub) => {
+    const isSomewhere = () => eventually("a focus", async () => await focused(page) !== "nothing");
+    const press = async (selector: string, key = "Enter") => {
+      await page.locator(selector).focus();
+      await page.keyboard.press(key);
+    };
+    await t.step("the button of the newest", async () => {
+      await page.keyboard.press("Space");
+      hub.publish(tracked(700));
+      await page.waitForSelector("[data-action=step]:not([hidden])");
+      await press("[data-action=step]");
+      await page.waitForSelector("[data-action=step]", { state: "hidden" });
+      await isSomewhere();
+      await press("[data-action=follow]");
+      await page.waitForSelector("[data-jump]", { state: "hidden" });
+      await isSomewhere();
+    });
+    await t.step("the chip of a term", async () => {
+      await page.fill("[data-query]", "site:shop -site:blog");
+      await press('[data-chips] button:has-text("site:shop")');
+      await eventually("one less", async () => await page.inputValue("[data-query]") === "-site:blog");
+      await isSomewhere();
+      await press('[data-chips] button:has-text("-site:blog")');
+      await eventually("none", async () => await page.inputValue("[data-query]") === "");
+      await isSomewhere();
+    });
+    await t.step("a row that is filtered out", async () => {
+      await page.locator("[data-event-id]").last().focus();
+      await page.evaluate(() => {
+        const field = document.querySelector<HTMLInputElement>("[data-query]")!;
+        field.value = "k:none";
+        field.dispatchEvent(new Event("input"));
+      });
+      await page.waitForSelector("[data-no-match]:not([hidden])");
+      await isSomewhere();
+    });
+    await t.step("the way out of a filter that nothing matches", async () => {
+      await press("[data-no-match] button");
+      await page.waitForSelector("[data-no-match]", { state: "hidden" });
+      await isSomewhere();
+    });
+    await t.step("the button of older updates", async () => {
+      await page.keyboard.press("g");
+      const count = async () => Number(await page.getAttribute("[data-rows]", "aria-rowcount"));
+      await eventually("all of them", async () => {
+        const older = page.locator("[data-action=older]");
+        if (await older.isVisible()) await press("[data-action=older]");
+        return await count() > 700 && !await older.isVisible();
+      });
+      await isSomewhere();
+    });
+    await t.step("a note", async () => {
+      await page.keyboard.press("c");
+      await press(".toast__action");
+      await page.waitForSelector(".toast", { state: "detached" });
+      await isSomewhere();
+    });
+    await t.step("the button of a stream that is there again", async () => {
+      let isAway = true;
+      hub.onStream = (answer) => isAway ? new Response(null, { status: 503 }) : answer();
+      hub.cut();
+      await page.waitForSelector("[data-problem]:not([hidden])");
+      isAway = false;
+      await press("[data-retry]");
+      await page.waitForSelector("[data-problem]", { state: "hidden" });
+      await isSomewhere();
+    });
+  }, { ignoreComplaints: /503/ });
+});
