@@ -414,7 +414,8 @@ Deno.test("a reader that takes nothing for too long is closed, and loses nothing
   await using streamer = await startStreamer({
     channel: new MemoryChannel({ keep: 100_000 }),
     env: { SUBSCRIBER_BUFFER: "100KiB" },
-    stallMs: 200,
+    // Long enough for a reader that only gets little of a busy machine.
+    stallMs: 1000,
     // How often the hub looks depends on it.
     heartbeatMs: 100,
   });
