@@ -63,6 +63,11 @@ export class Hub implements AsyncDisposable {
 
   publish(...updates: Update[]): void {
     this.log.push(...updates);
+    this.send(...updates);
+  }
+
+  /** Writes updates to the streams that the history may have had for long. */
+  send(...updates: Update[]): void {
     this.#write(framesOf(updates));
   }
 

@@ -375,10 +375,16 @@ const TESTS: Readonly<Record<string, (browser: Browser) => Promise<void>>> = {
     await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
     await page.evaluate(() => history.pushState(null, "", "/second"));
     await page.clock.runFor(1);
-    await arrived("engagement");
+    const [first] = await arrived("engagement");
+    assert.equal(first?.p.scroll, 25);
     await page.clock.runFor(5_000);
+    await page.evaluate(() =>
+      new Promise((resolve) => {
+        addEventListener("scroll", resolve, { once: true });
+        scrollTo(0, innerHeight);
+      })
+    );
     await page.evaluate(() => {
-      scrollTo(0, innerHeight);
       history.pushState(null, "", "/third");
       // As a router does it, which shows the next page at once: the place in it is that of its end.
       document.querySelector("div")!.style.height = "200vh";
@@ -398,8 +404,9 @@ const TESTS: Readonly<Record<string, (browser: Browser) => Promise<void>>> = {
     await page.goto("about:blank");
     await eventually("the last", () => gateway.events.some(({ k }) => k === "last"));
     await eventually("quiet", () => gateway.busy === 0);
-    const told = gateway.events.filter(({ k }) => k === "engagement").map(({ id }) => id);
-    assert.equal(new Set(told).size, 1);
+    const told = gateway.events.filter(({ k }) => k === "engagement");
+    assert.equal(new Set(told.map(({ id }) => id)).size, 1);
+    assert.equal(told[0]?.p.scroll, 100);
   },
 
   "visitors who ask not to be tracked are not": async (browser) => {

@@ -70,7 +70,6 @@ export class Matches {
       this.#seqs = this.#seqs.slice(this.#head);
       this.#head = 0;
     }
-    this.#from = Math.max(this.#from, first);
     if (this.isScanning && this.#timer === undefined) this.#scanOn();
   }
 
