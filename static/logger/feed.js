@@ -73,7 +73,10 @@ export class Feed {
     this.#selection = selection;
     this.#on = handlers;
     scroller.addEventListener("scroll", () => this.#onScroll(), { passive: true });
-    scroller.addEventListener("scrollend", () => this.isFollowing && this.#rest > 1 && this.draw());
+    scroller.addEventListener("scrollend", () => {
+      // Only after a reader's scroll: after its own it would draw in every frame.
+      if (this.isFollowing && performance.now() - this.#downAt < SETTLE_MS) this.draw();
+    });
     list.addEventListener("focusin", ({ target }) => this.#active = this.#rowOf(target)?.seq ?? this.#active);
     list.addEventListener("click", ({ target }) => {
       const row = this.#rowOf(target);
@@ -234,11 +237,6 @@ export class Feed {
     return Math.max(0, Math.min(this.#size - 1, index));
   }
 
-  /** Pixels from the view to the end. */
-  get #rest() {
-    return this.#size * this.#height - this.#viewHeight - this.#top;
-  }
-
   #lastInView() {
     // Heights have fractions.
     return Math.min(this.#size, Math.floor((this.#top + this.#viewHeight + 1) / this.#height)) - 1;
@@ -276,7 +274,7 @@ export class Feed {
     }
     if (this.isFollowing && isUp && now - this.#downAt > SETTLE_MS) {
       this.#holdUntil = now + HOLD_MS;
-      if (this.#rest > this.#height) this.pause("scroll");
+      if (this.#size * this.#height - this.#viewHeight - top > this.#height) this.pause("scroll");
     } else if (this.#pause === "scroll" && !isUp && top >= this.#goal) return this.follow();
     this.#drawWindow();
     if (isUp && top < TOP_ROWS * this.#height) this.#on.onTop();
