@@ -23,9 +23,9 @@ const SPARE_ROWS = 4;
 const TOP_ROWS = 10;
 /** A slow scroll away from the end must get past one row before a flush pulls it back. */
 const HOLD_MS = 400;
-/** A scroll to the end lasts so long, and ends where that was when it began. */
+/** A scroll to the end lasts so long, and ends where that was. */
 const SETTLE_MS = 500;
-/** Lighting up every row of a burst would be noise and work. */
+/** Lighting up every row of a burst would be noise. */
 const LIT_ROWS_MAX = 3;
 
 export class Feed {
@@ -74,7 +74,7 @@ export class Feed {
     this.#on = handlers;
     scroller.addEventListener("scroll", () => this.#onScroll(), { passive: true });
     scroller.addEventListener("scrollend", () => {
-      // Only after a reader's scroll: after its own it would draw in every frame.
+      // After its own scrolls it would draw in every frame.
       if (this.isFollowing && performance.now() - this.#downAt < SETTLE_MS) this.draw();
     });
     list.addEventListener("focusin", ({ target }) => this.#active = this.#rowOf(target)?.seq ?? this.#active);
