@@ -126,6 +126,18 @@ Deno.test("each shortcut that the help lists does what it says", async (t) => {
   });
 });
 
+Deno.test("the height of the rows is as one left it, and the button says so", () =>
+  withLogger(many(5), async (page) => {
+    await page.locator(row(tracked(4))).focus();
+    await page.keyboard.press("d");
+    await page.waitForSelector("[data-action=density][aria-pressed=false]");
+    await page.reload();
+    await page.locator(row(tracked(4))).focus();
+    await page.waitForSelector("[data-action=density][aria-pressed=false]");
+    await page.keyboard.press("d");
+    await page.waitForSelector("[data-action=density][aria-pressed=true]");
+  }));
+
 Deno.test("the keys of a grid go from row to row, by screens and to the ends", () =>
   withLogger(many(200), async (page) => {
     await page.locator(row(tracked(199))).focus();
