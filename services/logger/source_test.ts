@@ -113,9 +113,10 @@ Deno.test("a stream that lags behind the history brings no news to a tab that ha
       await eventually("the tab that leads", async () => (await rowIds(page)).at(-1) === `urn:t:${to - 1}`);
     }
     hub.publish(tracked(703));
-    await eventually("news", async () => (await rowIds(tab)).at(-1) === "urn:t:703");
-    assert.equal(await rowCount(tab), 501);
-    assert.equal(await rowCount(page), 704);
+    for (const [each, count] of [[tab, 501], [page, 704]] as const) {
+      await eventually("news", async () => (await rowIds(each)).at(-1) === "urn:t:703");
+      assert.equal(await rowCount(each), count);
+    }
   }));
 
 Deno.test("a history that cannot be read for a while is waited for, and the page says why", () =>

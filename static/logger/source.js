@@ -43,8 +43,8 @@ import { toUpdate } from "./update.js";
 
 const FIRST_PAGE = 500;
 const PAGE = 1_000;
-/** Events that may wait for the history. */
-const WAITING_MAX = 20_000;
+/** Messages that wait for the history; what is dropped of them is in there, too. */
+const WAITING_MAX = 1_000;
 /** An event that was made this long before the stream was opened was missed. */
 const OLD_MS = 2_000;
 /** What was missed comes in one go; a pause this long is its end. */
@@ -64,7 +64,7 @@ export class Source {
   #leader;
   /** Id of the newest event that was handed over; "earliest" when there is none, "" before that is known. */
   #lastId = "";
-  /** @type {StreamEvent[] | undefined} What waits for the history; undefined once that is there. */
+  /** @type {(Message & { kind: "events" })[] | undefined} What waits for the history, until that is there. */
   #waiting = [];
   /** @type {Promise<void> | undefined} */
   #reading;
@@ -152,7 +152,7 @@ export class Source {
 
   async #open() {
     // First, so that the stream begins where the history ends.
-    if (this.#waiting !== undefined) await this.#readHistory();
+    while (this.#waiting !== undefined) await this.#readHistory();
     if (this.isLeader) this.#stream.open({ url: this.#url, lastEventId: this.#lastId });
   }
 
@@ -183,10 +183,11 @@ export class Source {
   }
 
   /** @param {Message & { kind: "events" }} message */
-  #receive({ after, events, isLive }) {
-    if (!this.#knows(after)) this.#waiting ??= [];
-    if (this.#waiting === undefined) return this.#deliver(events, isLive);
-    this.#wait(events);
+  #receive(message) {
+    if (!this.#knows(message.after)) this.#waiting ??= [];
+    if (this.#waiting === undefined) return this.#deliver(message.events, message.isLive);
+    this.#waiting.push(message);
+    if (this.#waiting.length > WAITING_MAX) this.#waiting.shift();
     this.#readHistory();
   }
 
@@ -231,32 +232,28 @@ export class Source {
     if (this.#state.name === "catching-up") this.#setState({ name: "live" });
   }
 
-  /** @param {readonly StreamEvent[]} events */
-  #wait(events) {
-    this.#waiting?.push(...events);
-    if ((this.#waiting?.length ?? 0) <= WAITING_MAX) return;
-    this.#waiting = this.#waiting?.slice(-WAITING_MAX);
-    this.#handlers.onGap("more came than could wait for the history");
-  }
-
   #readHistory() {
-    return this.#reading ??= this.#read().finally(() => this.#reading = undefined);
+    return this.#reading ??= this.#read();
   }
 
   /** Brings what is missing from the history, and then what has waited for it. */
   async #read() {
     const backoff = new Backoff();
-    while (!await this.#readOnce(backoff));
+    /** @type {boolean | undefined} */
+    let isRead;
+    while (isRead === undefined) isRead = await this.#readOnce(backoff);
     const waiting = this.#waiting ?? [];
-    this.#waiting = this.#problem = undefined;
-    // So is what came before one that is in there.
-    this.#deliver(waiting.slice(waiting.findLastIndex(({ id }) => this.seenIds.has(id)) + 1), true);
+    this.#waiting = this.#problem = this.#reading = undefined;
+    for (const message of waiting) {
+      if (isRead) this.#receive(message);
+      else this.#deliver(message.events, message.isLive);
+    }
     this.#showState(this.#state);
   }
 
   /**
    * @param {Backoff} backoff
-   * @returns {Promise<boolean>} Whether it is over.
+   * @returns {Promise<boolean | undefined>} Whether there is a history; undefined when nobody knows now.
    */
   async #readOnce(backoff) {
     // What has come so far is in there, or older.
@@ -266,14 +263,14 @@ export class Source {
       await (this.#lastId === "" ? this.#readNewest() : this.#readMissed());
       return true;
     } catch (error) {
-      this.#waiting.unshift(...before);
       if (!(error instanceof OpenError)) throw error;
       const { status, retryAfterMs } = error.refusal;
       if (status > 0 && status < 500 && status !== 429) {
         // Another hub may have none.
         const isNone = this.#lastId === "" && (status === 404 || status === 200);
         if (!isNone) this.#handlers.onGap(`the history cannot be read: ${error.message}`);
-        return true;
+        this.#waiting.unshift(...before);
+        return false;
       }
       this.#problem = error.message;
       const waitMs = backoff.next(retryAfterMs);
@@ -281,10 +278,10 @@ export class Source {
       if (this.isLeader) this.#setState(state);
       else this.#handlers.onState(state);
       await new Promise((resolve) => {
-        this.#readNow = () => resolve(false);
+        this.#readNow = () => resolve(undefined);
         setTimeout(resolve, waitMs);
       });
-      return false;
+      return undefined;
     }
   }
 
