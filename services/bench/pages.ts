@@ -72,7 +72,7 @@ async function measure(browser: Browser, seconds: number): Promise<Figure[]> {
   await using loaded = await WatchedPage.open(browser, url);
   const firstRow = await loaded.firstRow();
   await watched[Symbol.asyncDispose]();
-  const before = await loaded.total();
+  const before = await loaded.settledTotal();
   const steady = await loaded.during(() => publish(STEADY_RATE, seconds));
   const wave = await loaded.during(() => publish(WAVE_RATE, seconds));
   const published = (STEADY_RATE + WAVE_RATE) * seconds;

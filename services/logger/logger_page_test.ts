@@ -237,7 +237,6 @@ Deno.test("the focus belongs to an update: it survives that its row is far away,
   withLogger(many(300), async (page, hub) => {
     await eventually("the newest", async () => await lastInView(page) === "urn:t:299");
     await page.locator(byId("urn:t:299")).focus();
-    // The first key brings the controls, too.
     await page.keyboard.press("ArrowUp");
     await eventually("the row before", async () => await focusedId(page) === "urn:t:298");
     await page.keyboard.press("End");
@@ -254,6 +253,46 @@ Deno.test("the focus belongs to an update: it survives that its row is far away,
     assert.equal(await focusedId(page), "urn:t:290");
     await page.keyboard.press("e");
     assert.equal(await focusedId(page), "urn:t:300");
+  }));
+
+Deno.test("keys that come before the controls are kept for them, and scroll nothing", () => {
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<void>();
+  return withLogger(many(100), async (page) => {
+    await eventually("the newest", async () => await lastInView(page) === "urn:t:99");
+    await page.evaluate(() => {
+      addEventListener("keydown", (event) => document.title += ` ${event.key} ${event.defaultPrevented}`);
+      document.title = "";
+    });
+    await page.locator(byId("urn:t:99")).focus();
+    await asked.promise;
+    for (const key of ["ArrowUp", "Home", "j", "Tab"]) await page.keyboard.press(key);
+    assert.equal(await page.title(), "ArrowUp true Home true j false Tab false");
+    answer.resolve();
+    await eventually("the keys", async () => await focusedId(page) === "urn:t:1");
+  }, {
+    before: (page) =>
+      page.route("**/controls.js", async (route) => {
+        asked.resolve();
+        await answer.promise;
+        await route.continue();
+      }),
+  });
+});
+
+Deno.test("a row in view keeps the focus while others come and go", () =>
+  withLogger(many(100), async (page, hub) => {
+    await eventually("the newest", async () => await lastInView(page) === "urn:t:99");
+    await page.locator(byId("urn:t:99")).focus();
+    await page.keyboard.press("Home");
+    await eventually("the oldest", async () => await focusedId(page) === "urn:t:0");
+    await page.keyboard.press("G");
+    assert.equal(await focusedId(page), "urn:t:99");
+    for (let number = 100; number < 105; number++) {
+      hub.publish(tracked(number, "click"));
+      await eventually("one more", async () => await lastInView(page) === `urn:t:${number}`);
+      assert.equal(await focusedId(page), "urn:t:99");
+    }
   }));
 
 Deno.test("a mark is a row, and a clear view can be undone", () =>

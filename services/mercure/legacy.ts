@@ -71,9 +71,9 @@ function registerSwitch({ requirement }: Suite): void {
     await t.step("the mercure claim", async () => {
       const topic = unique();
       const token = await mintLegacy({ publish: [topic], subscribe: [topic] });
-      assert.equal((await on.publish({ topic }, { token })).status, 200);
       await using stream = await on.subscribe({ topic }, { token });
-      assert.deepEqual(await readPrivately(on, topic, stream), ["private"]);
+      assert.equal((await on.publish({ topic, data: "public" }, { token })).status, 200);
+      assert.deepEqual(await readPrivately(on, topic, stream), ["public", "private"]);
       assertRefused(await off.publish({ topic }, { token }), "invalid_token", "off, to publish");
       assertRefused(await off.get({ match: topic }, { token }), "invalid_token", "off, to subscribe");
     });

@@ -288,6 +288,8 @@ export class Feed {
     const kept = this.#rowOf(document.activeElement) ?? this.#rows.get(this.#awaited() ?? NaN);
     this.#recycle(new Set(seqs), kept);
 
+    // Between rows that stay they would make these move, and the one with the focus lose it.
+    if (seqs.some((seq) => this.#rows.has(seq))) this.#spare.forEach(({ node }) => node.remove());
     // A row with the focus stays in the page, wherever it is: the focus belongs to the update, not to the element.
     const isAbove = kept !== undefined && kept.seq < (seqs[0] ?? 0);
     let place = isAbove ? kept.node.nextSibling : this.#list.firstChild;

@@ -168,9 +168,13 @@ async function use(action) {
 
 /** @param {Event} event */
 function reach(event) {
-  // Too late for the controls: the browser would search, too.
-  if (event instanceof KeyboardEvent && event.key === "f" && (event.ctrlKey || event.metaKey)) {
-    event.preventDefault();
+  if (event instanceof KeyboardEvent) {
+    const { key, ctrlKey, metaKey } = event;
+    const isOnRow = document.querySelector("[data-rows]:focus-within") !== null;
+    // Too late for the controls: the browser would search or scroll, too.
+    if (ctrlKey || metaKey ? key === "f" : isOnRow && /Arrow|Page|Home|End| /.test(key)) {
+      event.preventDefault();
+    }
   }
   use((controls) => controls.take(event));
 }
