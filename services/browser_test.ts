@@ -115,8 +115,8 @@ Deno.test("where updates are lost with the history, the logger shows a gap", () 
     await ready(system.broadcaster.url);
     await click(visitor.page, "pill:red");
     await counters(watcher.page, [1, 2, 1]);
-    await watcher.page.waitForSelector("[data-gap]");
-    assert.equal(await watcher.page.locator("[data-gap]").count(), 1);
+    await watcher.page.waitForSelector("[data-row=gap]");
+    assert.equal(await watcher.page.locator("[data-row=gap]").count(), 1);
     assert.deepEqual(await findBarriers(watcher.page), []);
   }));
 

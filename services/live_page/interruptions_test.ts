@@ -7,6 +7,7 @@ import { launchBrowser } from "../lib/testing/browser.ts";
 import { eventually } from "../lib/testing/deadline.ts";
 import { freePorts } from "../lib/testing/ports.ts";
 import {
+  type ForwarderPorts,
   type ForwarderProcess,
   type HttpProcess,
   ready,
@@ -20,7 +21,7 @@ import {
   live,
   report,
   reported,
-  savedRows,
+  rowsUpTo,
   Tabs,
   UNLIMITED,
   Visitors,
@@ -30,21 +31,21 @@ import {
 class Site implements AsyncDisposable {
   forwarder!: ForwarderProcess;
   streamer!: HttpProcess;
+  readonly ports: ForwarderPorts;
   readonly relay: Relay;
+  /** That of the relay. */
+  readonly eventsUrl: string;
   readonly #folder: string;
-  readonly #ports;
   readonly #streamerPort: number;
 
   private constructor(folder: string) {
     const [xsub, xpub, router, streamer, relay] = freePorts(5) as [number, number, number, number, number];
     this.#folder = folder;
-    this.#ports = { XSUB_PORT: `${xsub}`, XPUB_PORT: `${xpub}`, ROUTER_PORT: `${router}` };
+    this.ports = { XSUB_PORT: `${xsub}`, XPUB_PORT: `${xpub}`, ROUTER_PORT: `${router}` };
     this.#streamerPort = streamer;
     this.relay = new Relay(relay, streamer);
     this.eventsUrl = `http://127.0.0.1:${relay}/events`;
   }
-
-  readonly eventsUrl: string;
 
   static async start(folder: string): Promise<Site> {
     const site = new Site(folder);
@@ -53,22 +54,45 @@ class Site implements AsyncDisposable {
     return site;
   }
 
-  get ports() {
-    return this.#ports;
-  }
-
   async startForwarder(): Promise<void> {
-    this.forwarder = await startForwarder({ ports: this.#ports, folder: this.#folder });
+    this.forwarder = await startForwarder({ ports: this.ports, folder: this.#folder });
   }
 
   async startStreamer(): Promise<void> {
-    const env = { ...this.#ports, PORT: `${this.#streamerPort}`, PUBLISH_TIMEOUT: "500ms" };
+    const env = { ...this.ports, PORT: `${this.#streamerPort}`, PUBLISH_TIMEOUT: "500ms" };
     this.streamer = await startHttpService("streamer", env);
     await ready(this.streamer.url);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.streamer, this.forwarder, this.relay].map((part) => part[Symbol.asyncDispose]()));
+  }
+}
+
+interface Running {
+  readonly site: Site;
+  readonly broadcaster: HttpProcess;
+  readonly tabs: Tabs;
+}
+
+/** Runs the services and a browser, which complains of every connection that breaks. */
+async function withSite(test: (running: Running) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  const browser = await launchBrowser();
+  try {
+    await using site = await Site.start(folder);
+    await using broadcaster = await startHttpService("broadcaster", {
+      ...site.ports,
+      ...UNLIMITED,
+      PUBLISH_TIMEOUT: "500ms",
+    });
+    await using logger = await startHttpService("logger", { EVENTS_URL: site.eventsUrl });
+    await ready(broadcaster.url);
+    await using tabs = new Tabs(await browser.newContext(), `${logger.url}logger/`);
+    await test({ site, broadcaster, tabs });
+  } finally {
+    await browser.close();
+    await Deno.remove(folder, { recursive: true });
   }
 }
 
@@ -83,19 +107,8 @@ async function tryNow(page: Page): Promise<void> {
   await live(page);
 }
 
-Deno.test("updates come at a steady rate while everything on their way dies and comes back", async (t) => {
-  const folder = await Deno.makeTempDir();
-  const browser = await launchBrowser();
-  try {
-    await using site = await Site.start(folder);
-    await using broadcaster = await startHttpService("broadcaster", {
-      ...site.ports,
-      ...UNLIMITED,
-      PUBLISH_TIMEOUT: "500ms",
-    });
-    await using logger = await startHttpService("logger", { EVENTS_URL: site.eventsUrl });
-    await ready(broadcaster.url);
-    await using tabs = new Tabs(await browser.newContext(), `${logger.url}logger/`);
+Deno.test("updates come at a steady rate while everything on their way dies and comes back", (t) =>
+  withSite(async ({ site, broadcaster, tabs }) => {
     const page = await tabs.open();
     const follower = await tabs.open();
     await using visitors = new Visitors(broadcaster.url, { batch: 5, everyMs: 25 });
@@ -148,30 +161,16 @@ Deno.test("updates come at a steady rate while everything on their way dies and 
     const history = await historyOf(site.streamer.url);
     assert.equal(history.length, visitors.acknowledged + 1);
     for (const tab of [page, follower]) {
-      const rows = await eventually("the end", async () => {
-        const rows = await savedRows(tab);
-        return idsOf(rows).at(-1) === history.at(-1) && rows;
-      });
+      const rows = await rowsUpTo(tab, history.at(-1)!);
       assert.deepEqual(idsOf(rows), history);
       assert.deepEqual(gapsOf(rows), []);
     }
-  } finally {
-    await browser.close();
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));
 
-Deno.test("a page that is opened while the forwarder is away says so, and has all when it is back", async () => {
-  const folder = await Deno.makeTempDir();
-  const browser = await launchBrowser();
-  try {
-    await using site = await Site.start(folder);
-    await using broadcaster = await startHttpService("broadcaster", site.ports);
-    await using logger = await startHttpService("logger", { EVENTS_URL: site.eventsUrl });
-    await ready(broadcaster.url);
+Deno.test("a page that is opened while the forwarder is away says so, and has all when it is back", () =>
+  withSite(async ({ site, broadcaster, tabs }) => {
     await report(broadcaster.url, Array.from({ length: 5 }, () => reported()));
     await site.forwarder[Symbol.asyncDispose]();
-    await using tabs = new Tabs(await browser.newContext(), `${logger.url}logger/`);
     const page = await tabs.start();
     await page.locator("[data-problem-reason]", { hasText: "503" }).waitFor();
     await site.startForwarder();
@@ -179,14 +178,7 @@ Deno.test("a page that is opened while the forwarder is away says so, and has al
     await report(broadcaster.url, [reported()]);
     const history = await historyOf(site.streamer.url);
     assert.equal(history.length, 6);
-    const rows = await eventually("all of them", async () => {
-      const rows = await savedRows(page);
-      return idsOf(rows).length === history.length && rows;
-    });
+    const rows = await rowsUpTo(page, history.at(-1)!);
     assert.deepEqual(idsOf(rows), history);
     assert.deepEqual(gapsOf(rows), []);
-  } finally {
-    await browser.close();
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));

@@ -1,10 +1,13 @@
 /// <reference lib="dom" />
 /** The logger page with the real services: visitors who report, tabs that watch, and what a tab says that it has. */
-import type { BrowserContext, Page } from "playwright-core";
+import assert from "node:assert/strict";
+import type { BrowserContext, BrowserContextOptions, Page } from "playwright-core";
 import { v7 as uuidv7 } from "uuid";
 import type { HistoryAnswer } from "../lib/api/history.ts";
 import { pause } from "../lib/shutdown.ts";
+import { launchBrowser } from "../lib/testing/browser.ts";
 import { eventually } from "../lib/testing/deadline.ts";
+import { startSystem, type System } from "../lib/testing/system.ts";
 
 /** For a broadcaster whose visitors are all one client. */
 export const UNLIMITED = { MAX_BATCHES_PER_CLIENT: "0", MAX_EVENTS_PER_SITE: "0" };
@@ -23,6 +26,9 @@ export const reported = (more: Partial<Reported> = {}): Reported => ({
   k: "click",
   ...more,
 });
+
+/** The id of one of ten sessions. */
+export const sessionId = (number: number): string => `019a0000-0000-7000-8000-00000000000${number}`;
 
 /** Sends a batch as the tracker does, again until it is acknowledged. */
 export async function report(
@@ -125,6 +131,14 @@ export async function savedRows(page: Page): Promise<SavedRow[]> {
   return lines.filter((line) => line !== "").map((line) => JSON.parse(line));
 }
 
+/** All rows that a tab shows, once this update is the last of them. */
+export function rowsUpTo(page: Page, id: string): Promise<SavedRow[]> {
+  return eventually(`the update ${id} at the end`, async () => {
+    const rows = await savedRows(page);
+    return idsOf(rows).at(-1) === id && rows;
+  });
+}
+
 export const idsOf = (rows: readonly SavedRow[]): string[] => rows.flatMap(({ id }) => id ?? []);
 
 /** What a tab says between its updates; an empty list when nothing was ever missing. */
@@ -188,9 +202,26 @@ export async function live(page: Page): Promise<void> {
   await page.waitForSelector('[role="status"][data-state="live"]');
 }
 
-/** Waits until a tab has the update, wherever it stands among its rows. */
-export async function has(page: Page, id: string): Promise<void> {
-  await eventually(`the update ${id}`, async () => idsOf(await savedRows(page)).includes(id));
+export interface TabsOptions {
+  /** Settings of the streamer, such as that it counts. */
+  readonly streamer?: Readonly<Record<string, string>>;
+  readonly context?: BrowserContextOptions;
+}
+
+/** Runs the services and a browser; whatever its tabs complain of fails the test. */
+export async function withTabs(
+  test: (tabs: Tabs, system: System) => Promise<void>,
+  { streamer = {}, context = {} }: TabsOptions = {},
+): Promise<void> {
+  await using system = await startSystem({ streamer, broadcaster: UNLIMITED });
+  const browser = await launchBrowser();
+  try {
+    await using tabs = new Tabs(await browser.newContext(context), `${system.logger.url}logger/`);
+    await test(tabs, system);
+    assert.deepEqual(tabs.complaints, []);
+  } finally {
+    await browser.close();
+  }
 }
 
 /** How many streams are open at a streamer that counts, and how many there were in all. */

@@ -6,9 +6,7 @@ import { findBarriers, launchBrowser, openPage, type WatchedPage } from "../lib/
 import { eventually } from "../lib/testing/deadline.ts";
 import { startForwarder, startHttpService } from "../lib/testing/processes.ts";
 import { startSystem, type System } from "../lib/testing/system.ts";
-import { live, report, reported, UNLIMITED } from "./live_page_harness.ts";
-
-const SESSION = "019a0000-0000-7000-8000-000000000001";
+import { live, report, reported, sessionId, UNLIMITED } from "./live_page_harness.ts";
 
 const LOOKS: Readonly<Record<string, BrowserContextOptions>> = {
   "light, 1280 px": { colorScheme: "light", viewport: { width: 1280, height: 800 } },
@@ -196,7 +194,7 @@ Deno.test("a page with updates, in every state that its reader can bring it to",
           n,
           p: { title: `Page ${n}`, message: "TypeError: x is undefined", list: [1, { a: null }] },
         })),
-      { sid: SESSION },
+      { sid: sessionId(1) },
     );
     await inEachLook(t, async (look, t) => {
       await using opened = await open(browser, system, look);

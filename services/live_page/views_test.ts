@@ -2,9 +2,8 @@
 /** What a reader chooses to see, saves and passes on, with the real services: filters, files, addresses, topics. */
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import { launchBrowser } from "../lib/testing/browser.ts";
 import { eventually } from "../lib/testing/deadline.ts";
-import { startSystem, type System } from "../lib/testing/system.ts";
+import type { System } from "../lib/testing/system.ts";
 import {
   entriesOf,
   historyOf,
@@ -16,25 +15,10 @@ import {
   reported,
   savedFile,
   savedRows,
+  sessionId,
   streamsOf,
-  Tabs,
-  UNLIMITED,
+  withTabs,
 } from "./live_page_harness.ts";
-
-const SESSIONS = ["1", "2"].map((digit) => `019a0000-0000-7000-8000-00000000000${digit}`);
-
-async function withTabs(test: (tabs: Tabs, system: System) => Promise<void>): Promise<void> {
-  await using system = await startSystem({ streamer: { METRICS: "on" }, broadcaster: UNLIMITED });
-  const browser = await launchBrowser();
-  try {
-    const context = await browser.newContext({ permissions: ["clipboard-read", "clipboard-write"] });
-    await using tabs = new Tabs(context, `${system.logger.url}logger/`);
-    await test(tabs, system);
-    assert.deepEqual(tabs.complaints, []);
-  } finally {
-    await browser.close();
-  }
-}
 
 interface Body {
   readonly kind: string;
@@ -58,7 +42,7 @@ async function reportVisits({ broadcaster: { url } }: System): Promise<void> {
         u: `https://${site}.test/p/${n}`,
         p: { text: n % 5 === 0 ? "two words" : "=1+1", message: n % 8 === 3 ? "Timeout after 5 s" : "" },
       }));
-    await report(url, events, { site, sid: SESSIONS[i] });
+    await report(url, events, { site, sid: sessionId(i + 1) });
   }
 }
 
@@ -84,7 +68,7 @@ Deno.test("a filter shows exactly what it says, the file has what is shown, and 
       "k:click": (entry) => bodyOf(entry).kind === "click",
       'k:click k:"Add to cart"': (entry) => /^(click|Add to cart)$/.test(bodyOf(entry).kind),
       "site:shop -k:scroll": (entry) => bodyOf(entry).site === "shop" && bodyOf(entry).kind !== "scroll",
-      [`sid:${SESSIONS[1]}`]: (entry) => bodyOf(entry).sid === SESSIONS[1],
+      [`sid:${sessionId(2)}`]: (entry) => bodyOf(entry).sid === sessionId(2),
       "/time ?out.*\\d s/": (entry) => has(entry, "timeout after 5 s"),
       '"two words" -site:blog': (entry) => has(entry, "two words") && bodyOf(entry).site === "shop",
       [`ts>${clock}`]: (entry) => bodyOf(entry).time > second,
@@ -116,7 +100,7 @@ Deno.test("a filter shows exactly what it says, the file has what is shown, and 
 Deno.test("a table for spreadsheets has a line for each row that is shown, and runs nothing", () =>
   withTabs(async (tabs, system) => {
     const hostile = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "=cmd|' /C calc'!A0", 'plain, "quoted"'];
-    await report(system.broadcaster.url, hostile.map((k, n) => reported({ k, n })), { sid: SESSIONS[0] });
+    await report(system.broadcaster.url, hostile.map((k, n) => reported({ k, n })), { sid: sessionId(1) });
     const page = await tabs.open();
     const text = await savedFile(page, "csv");
     const [head = "", ...lines] = text.trimEnd().split("\r\n");
@@ -170,7 +154,7 @@ Deno.test("the link of an update leads to it, also on a page that has not loaded
     const shop = ids.slice(0, -1);
     assert.deepEqual(saved, [...shop.slice(0, 101), ...shop.slice(-500)]);
     assert.equal(rows[101]?.message, "Updates between these are not loaded.");
-  }));
+  }, { context: { permissions: ["clipboard-read", "clipboard-write"] } }));
 
 Deno.test("the matchers in the address of the page are those of its stream, its history and its connection", () =>
   withTabs(async (tabs, system) => {
@@ -200,4 +184,4 @@ Deno.test("the matchers in the address of the page are those of its stream, its 
     // Tabs that see the same share a connection; those that do not each have their own.
     await eventually("three streams", async () => (await streamsOf(streamer.url)).open === 3);
     await Promise.all(tabs.pages.map(live));
-  }));
+  }, { streamer: { METRICS: "on" } }));

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { eventually } from "../lib/testing/deadline.ts";
-import { row, tracked, withLogger } from "./logger_harness.ts";
+import { live, many, row, tracked, withLogger } from "./logger_harness.ts";
 
 const withClock = { before: (page: Page) => page.clock.install() };
 
@@ -32,7 +32,7 @@ Deno.test("a busy stream is told in one sentence every ten seconds, and no row b
     for (let number = 0; number < 30; number++) {
       hub.publish(tracked(number, { kind: number === 7 ? "error" : "click" }));
     }
-    await page.waitForSelector(row(tracked(29)));
+    await page.waitForSelector(row("urn:t:29"));
     await page.clock.runFor(9_000);
     assert.deepEqual(await said(), []);
     await page.clock.runFor(1_500);
@@ -47,13 +47,13 @@ Deno.test("what matches is read aloud for who asks for it, and nothing else", ()
     await page.fill("[data-query]", "k:error");
     const said = await listen(page);
     hub.publish(tracked(1), tracked(2, { kind: "error", message: "It broke" }), tracked(3));
-    await page.waitForSelector(row(tracked(2)));
+    await page.waitForSelector(row("urn:t:2"));
     await page.clock.runFor(11_000);
     assert.deepEqual(await said(), ["3 updates received, 1 error. It broke"]);
     await page.click("[data-action=announce]");
     await page.waitForSelector("[data-action=announce][aria-pressed=false]");
     hub.publish(tracked(4, { kind: "error", message: "Again" }));
-    await page.waitForSelector(row(tracked(4)));
+    await page.waitForSelector(row("urn:t:4"));
     await page.clock.runFor(11_000);
     assert.equal((await said()).at(-1), "1 update received, 1 error.");
   }, withClock));
@@ -65,8 +65,8 @@ Deno.test("a change of the connection is told at once, without the seconds until
     hub.cut();
     await page.waitForSelector("[data-problem]:not([hidden])");
     hub.onStream = (answer) => answer();
-    await page.click("[data-retry]");
-    await page.waitForSelector('[role="status"][data-state="live"]');
+    await page.click("[data-action=retry]");
+    await live(page);
     const words = await said();
     assert.deepEqual(words.filter((text) => /^(Live|Reconnecting)$/.test(text)), ["Reconnecting", "Live"]);
     assert.ok(words.some((text) => text.includes("The server answers 503")));
@@ -77,7 +77,7 @@ Deno.test("a row that has just come lights up, unless its reader wants less move
   for (const reducedMotion of ["no-preference", "reduce"] as const) {
     await withLogger([], async (page, hub) => {
       hub.publish(tracked(1));
-      await page.waitForSelector(row(tracked(1)));
+      await page.waitForSelector(row("urn:t:1"));
       const animations = () => page.evaluate(() => document.getAnimations().length);
       if (reducedMotion === "reduce") assert.equal(await animations(), 0);
       else await eventually("the light", async () => await animations() > 0);
@@ -86,8 +86,8 @@ Deno.test("a row that has just come lights up, unless its reader wants less move
 });
 
 Deno.test("the rows are a grid that knows how many there are, and which of them are drawn", () =>
-  withLogger(Array.from({ length: 300 }, (_, i) => tracked(i)), async (page) => {
-    await page.waitForSelector(row(tracked(299)));
+  withLogger(many(300), async (page) => {
+    await page.waitForSelector(row("urn:t:299"));
     assert.equal(await page.getAttribute("[role=grid]", "aria-rowcount"), "300");
     const places = await page.locator("[role=row]").evaluateAll((rows) =>
       rows.map((row) => [row.getAttribute("aria-rowindex"), row.getAttribute("data-event-id")])

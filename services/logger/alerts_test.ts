@@ -5,7 +5,7 @@ import type { Page } from "playwright-core";
 import { problemOf, readSettings } from "../../static/logger/alert_bell.js";
 import { findBarriers } from "../lib/testing/browser.ts";
 import { eventually } from "../lib/testing/deadline.ts";
-import { type Hub, tracked, type Update, withLogger } from "./logger_harness.ts";
+import { hide, type Hub, live, row, tracked, type Update, withLogger } from "./logger_harness.ts";
 
 const pill = (number: number): Update => ({
   id: `urn:pill:${number}`,
@@ -23,15 +23,7 @@ async function open(page: Page): Promise<void> {
 /** Publishes, and waits until the page has the rows: then it has offered them to its rules. */
 async function publish(page: Page, hub: Hub, ...updates: Update[]): Promise<void> {
   hub.publish(...updates);
-  await page.waitForSelector(`[data-event-id="${updates.at(-1)!.id}"]`, { state: "attached" });
-}
-
-/** Says to the page what a browser says whose window is out of sight. */
-async function hide(page: Page, isHidden: boolean): Promise<void> {
-  await page.evaluate((isHidden) => {
-    Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
-    document.dispatchEvent(new Event("visibilitychange"));
-  }, isHidden);
+  await page.waitForSelector(row(updates.at(-1)!.id), { state: "attached" });
 }
 
 /** A browser whose answer about notifications is made up, and that keeps what it was told to show. */
@@ -141,16 +133,16 @@ Deno.test("of several tabs one alerts", () =>
   withLogger([], async (page, hub) => {
     const other = await page.context().newPage();
     await other.goto(hub.url);
-    await other.waitForSelector('[role="status"][data-state="live"]');
+    await live(other);
     await open(page);
     await page.getByLabel("is:alert", { exact: true }).check();
     await other.waitForSelector(isOn);
     hub.publish(pill(1));
-    await Promise.all([page, other].map((tab) => tab.waitForSelector('[data-event-id="urn:pill:1"]')));
+    await Promise.all([page, other].map((tab) => tab.waitForSelector(row("urn:pill:1"))));
     await eventually("the alert", async () => (await toasts(page)).length > 0);
     assert.deepEqual(await toasts(other), []);
     await open(other);
-    assert.ok(await other.isVisible("[data-alert-elsewhere]"));
+    await other.waitForSelector("[data-alert-elsewhere]");
   }));
 
 Deno.test("the title counts what nobody has seen, until somebody looks", () =>
@@ -161,7 +153,7 @@ Deno.test("the title counts what nobody has seen, until somebody looks", () =>
     hub.publish(pill(1));
     await eventually("the title", async () => await page.title() === "(1) Live log");
     await hide(page, false);
-    assert.equal(await page.title(), "Live log");
+    await eventually("the title as it was", async () => await page.title() === "Live log");
   }));
 
 Deno.test("the desktop is asked on the click that switches it on, and told", () =>

@@ -34,7 +34,7 @@ Deno.test("clocksInWords() does not tell of a journey into the past as if it wer
 
 Deno.test("curl() asks the history for the update, and no id can leave its quotes", () => {
   fc.assert(fc.property(fc.string({ unit: "grapheme" }), (id) => {
-    const command = curl(new URL("https://host.test/events?match=a'b"), id);
+    const command = curl(new URL("https://host.test/events/history?match=a'b"), id);
     const [, address = ""] = /^curl '([^']*)'$/.exec(command) ?? [];
     const url = new URL(address);
     assert.equal(url.pathname, "/events/history");
@@ -45,7 +45,7 @@ Deno.test("curl() asks the history for the update, and no id can leave its quote
 
 Deno.test("the panel stands beside the rows, takes the focus and gives it back", () =>
   withLogger([tracked(1), tracked(2)], async (page) => {
-    const second = row(tracked(2));
+    const second = row("urn:t:2");
     await page.click(`${second} .row__message`);
     await page.waitForSelector(isOpen);
     await eventually("the focus in the panel", async () => await focused(page) === "click");
@@ -57,12 +57,13 @@ Deno.test("the panel stands beside the rows, takes the focus and gives it back",
     assert.deepEqual(await findBarriers(page), []);
     await page.keyboard.press("Escape");
     await page.waitForSelector(isOpen, { state: "detached" });
-    assert.equal(await page.evaluate(() => document.activeElement?.getAttribute("data-event-id")), "urn:t:2");
+    const focusedId = () => page.evaluate(() => document.activeElement?.getAttribute("data-event-id"));
+    await eventually("the row", async () => await focusedId() === "urn:t:2");
   }));
 
 Deno.test("on a phone it is a sheet from below that fits", () =>
   withLogger([tracked(1, { props: { [`${"wide".repeat(50)}`]: "x".repeat(400) } })], async (page) => {
-    await page.click(row(tracked(1)));
+    await page.click(row("urn:t:1"));
     const box = await page.locator(isOpen).boundingBox();
     assert.ok(box !== null);
     assert.deepEqual([box.x, box.width, Math.round(box.y + box.height)], [0, 320, 640]);
@@ -80,7 +81,7 @@ Deno.test("it steps through the rows that are shown, and through a session whate
   ], async (page) => {
     const shown = () => page.textContent("[data-drawer-fields] tr:last-child button");
     await page.fill("[data-query]", "k:error");
-    await page.click(row(tracked(5)));
+    await page.click(row("urn:t:5"));
     await page.waitForSelector(isOpen);
     const press = async (label: string, id: string) => {
       await page.focus(`[aria-label="${label}"]`);
@@ -100,7 +101,7 @@ Deno.test("it steps through the rows that are shown, and through a session whate
 
 Deno.test("a value opens a menu that the keyboard can use, and becomes a filter", () =>
   withLogger([tracked(1), tracked(2, { site: "blog" })], async (page) => {
-    await page.click(row(tracked(1)));
+    await page.click(row("urn:t:1"));
     const value = page.locator("[data-drawer-fields] button", { hasText: "shop" });
     await value.press("Enter");
     await eventually("the first item", async () => await focused(page) === "Show only this");
@@ -115,19 +116,19 @@ Deno.test("a value opens a menu that the keyboard can use, and becomes a filter"
       assert.equal(await focused(page), item);
     }
     await page.keyboard.press("Escape");
-    assert.equal(await focused(page), "shop");
+    await eventually("the value", async () => await focused(page) === "shop");
     await value.press("Enter");
     await eventually("the first item", async () => await focused(page) === "Show only this");
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("Enter");
-    assert.equal(await page.inputValue("[data-query]"), "-site:shop");
-    await page.waitForSelector(row(tracked(1)), { state: "detached" });
+    await eventually("the filter", async () => await page.inputValue("[data-query]") === "-site:shop");
+    await page.waitForSelector(row("urn:t:1"), { state: "detached" });
   }));
 
 Deno.test("what it copies is what came, the way to ask for it, and the way back to it; also without a clipboard", () =>
   withLogger([tracked(1)], async (page, hub) => {
     await page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
-    await page.click(row(tracked(1)));
+    await page.click(row("urn:t:1"));
     await page.waitForSelector(isOpen);
     const copied = async (name: string) => {
       await page.click(`${isOpen} [data-do=${name}]`);
@@ -148,7 +149,7 @@ Deno.test("what it copies is what came, the way to ask for it, and the way back 
 Deno.test("data that is no JSON is shown as it is, and is never an element", () => {
   const data = `<img src=x onerror="document.title=1"> javascript:alert(1) ${"long ".repeat(1_000)}`;
   return withLogger([{ id: "urn:raw", type: "note", data }], async (page) => {
-    await page.click('[data-event-id="urn:raw"]');
+    await page.click(row("urn:raw"));
     const shown = page.locator("[data-drawer-data]");
     await shown.getByRole("button", { name: "3,0" }).click();
     assert.equal(

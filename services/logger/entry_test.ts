@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { type Entry, noteEntry, toEntry } from "../../static/logger/entry.js";
+import { parseQuery } from "../../static/logger/query.js";
 
 const NOW = Date.UTC(2026, 0, 2, 12);
 const entryOf = (body: unknown, type = "track"): Entry =>
@@ -57,6 +58,60 @@ Deno.test("toEntry() makes a row of bounded size of any event, and reads no fiel
     assert.ok(!Number.isNaN(new Date(time).getTime()));
     assert.equal(typeof notify, "boolean");
     assert.equal(entry.text, entry.text.toLowerCase());
+  }));
+});
+
+/** JSON of what no browser would report: it is no primitive when asked, too deep to be written, or no number. */
+const hostile = fc.oneof(
+  fc.constantFrom(
+    '{"toString":1,"valueOf":1}',
+    '{"toJSON":{"toString":1}}',
+    `${"[".repeat(10_000)}${"]".repeat(10_000)}`,
+    `${'{"a":'.repeat(10_000)}1${"}".repeat(10_000)}`,
+    "null",
+    "1e999",
+  ),
+  fc.json({ maxDepth: 2 }),
+);
+
+Deno.test("toEntry() makes a line of whatever a tracking event claims to be", () => {
+  const kind = fc.constantFrom(
+    ...["pageview", "engagement", "click", "outbound", "download", "form", "error", "signup", "__proto__"],
+  );
+  const names = ["ms", "scroll", "title", "text", "href", "name", "id", "message", "__proto__"];
+  const props = fc.tuple(...names.map((name) => hostile.map((value) => `"${name}":${value}`)));
+  fc.assert(
+    fc.property(kind, props, hostile, hostile, (kind, props, url, clocks) => {
+      const claims = `"props":{${props}},"url":${url},"clocks":${clocks},"time":${url}`;
+      const { message, kind: told, time, latency } = entryOf(`{"kind":"${kind}","site":"shop",${claims}}`);
+      assert.equal(told, kind);
+      assert.ok(typeof message === "string" && message.length <= 500);
+      assert.ok(!Number.isNaN(new Date(time).getTime()) && latency >= -1);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+/** Whether a search for these words, in quotes, finds it. */
+function isFound(words: string, entry: Entry): boolean {
+  return parseQuery(`"${words.replace(/["\\]/g, "\\$&")}"`, NOW).matches(entry);
+}
+
+Deno.test("the words of a row are found, however its data writes them", () => {
+  const told = [
+    [{ message: 'says "hi"\tto all' }, 'says "hi"', '"hi"\tto'],
+    ['{"message":"caf\\u00e9 \\/cart"}', "café /cart"],
+    [{ kind: "pageview", site: "shop", url: "https://a.test/p?q", props: { title: "Hats" } }, "hats · /p?q"],
+    [{ kind: "engagement", site: "shop", props: { ms: 9_000 } }, "9 s on"],
+  ] as const;
+  for (const [body, ...searches] of told) {
+    for (const words of searches) assert.ok(isFound(words, entryOf(body, "note")), words);
+  }
+  assert.ok(!isFound("tea", entryOf({ message: "coffee" })));
+  fc.assert(fc.property(fc.string({ unit: "grapheme", minLength: 1 }), (message) => {
+    for (const body of [{ message }, { kind: "pageview", site: "shop", props: { title: message } }]) {
+      assert.ok(isFound(message, entryOf(body)));
+    }
   }));
 });
 

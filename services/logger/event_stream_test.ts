@@ -6,7 +6,7 @@ import { EventStreamParser } from "../../static/logger/event_stream.js";
 /** Everything that a parser tells, in order. */
 type Told = readonly [what: "event" | "id" | "retry", ...unknown[]];
 
-/** What our parser tells of these bytes; they are decoded as stream.js does it. */
+/** What our parser tells of these bytes; they are decoded as lasting_stream.js does it. */
 function parse(chunks: Iterable<Uint8Array>): Told[] {
   const told: Told[] = [];
   const parser = new EventStreamParser({

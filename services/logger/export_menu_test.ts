@@ -6,7 +6,7 @@ import { toCsv, toJsonLines } from "../../static/logger/export.js";
 import { toFile } from "../../static/logger/export_menu.js";
 import { findBarriers } from "../lib/testing/browser.ts";
 import { eventually } from "../lib/testing/deadline.ts";
-import { focused, tracked, withLogger } from "./logger_harness.ts";
+import { focused, many, tracked, withLogger } from "./logger_harness.ts";
 
 const entries = (count: number) =>
   Array.from(
@@ -31,7 +31,7 @@ Deno.test("toFile() gives the same file in slices as in one piece", async () => 
 
 Deno.test("what is shown is saved, under a name with the time", () =>
   withLogger(
-    Array.from({ length: 40 }, (_, i) => tracked(i, { kind: i % 4 === 0 ? "error" : "click" })),
+    many(40, 0, (number) => ({ kind: number % 4 === 0 ? "error" : "click" })),
     async (page) => {
       await page.fill("[data-query]", "k:error");
       await eventually("the filter", async () => await page.locator("[data-event-id]").count() === 10);
@@ -65,7 +65,7 @@ Deno.test("the menu closes by its button, by Escape and by a click elsewhere, an
     await page.waitForSelector(menu);
     await eventually("the focus in it", async () => /^JSON Lines/.test(await focused(page)));
     await page.keyboard.press("Escape");
-    assert.equal(await focused(page), "Export");
+    await eventually("the focus on the button", async () => await focused(page) === "Export");
     await page.keyboard.press("Enter");
     await page.waitForSelector(menu);
     await page.mouse.click(10, 400);

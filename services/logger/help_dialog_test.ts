@@ -18,7 +18,7 @@ Deno.test("the help lists the shortcuts, which can be switched off for good", ()
 
     await page.uncheck("[data-help-switch]");
     await page.keyboard.press("Escape");
-    assert.equal(await focused(page), "Help and shortcuts");
+    await eventually("the button", async () => await focused(page) === "Help and shortcuts");
     await page.keyboard.press("?");
     await page.keyboard.press("/");
     assert.equal(await page.locator(isOpen).count(), 0);

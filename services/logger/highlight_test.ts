@@ -7,7 +7,7 @@ Deno.test("a highlight is painted wherever the text stands in the rows, and chan
   const messages = ["shop the Shop", "<b>SHOP</b>", "nothing", "shopshop", "İ shop"];
   const updates = messages.map((message, number) => tracked(number, { message, site: "shop" }));
   return withLogger(updates, async (page, hub) => {
-    await page.waitForSelector(row(updates[4]!));
+    await page.waitForSelector(row(updates[4]!.id));
     const before = await page.locator("[data-rows]").innerHTML();
     await page.fill("[data-highlight]", "Shop");
     const painted = () =>

@@ -6,7 +6,7 @@ import { row, tracked, withLogger } from "./logger_harness.ts";
 /** Shows a value in the panel of an update. */
 function withTree(json: string, test: (page: Page) => Promise<void>): Promise<void> {
   return withLogger([{ id: "urn:json", type: "note", data: json }], async (page) => {
-    await page.click('[data-event-id="urn:json"]');
+    await page.click(row("urn:json"));
     await page.waitForSelector("[data-drawer][open]");
     await test(page);
   });
@@ -64,7 +64,7 @@ Deno.test("hostile properties do not reach the table as anything but text", () =
   const text = `"><img src=x onerror=alert(1)>`;
   const update = tracked(1, { props: { [text]: text, parts: { [text]: text } } });
   return withLogger([update], async (page) => {
-    await page.click(row(update));
+    await page.click(row(update.id));
     const fields = page.locator("[data-drawer-fields] tr", { hasText: text });
     await fields.waitFor();
     assert.equal(await fields.count(), 1);

@@ -3,16 +3,10 @@
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { eventually } from "../lib/testing/deadline.ts";
-import { type Hub, row, rowIds, tracked, type Update, withLogger } from "./logger_harness.ts";
-
-const many = (count: number, from = 0): Update[] =>
-  Array.from(
-    { length: count },
-    (_, i) => tracked(from + i, { kind: (from + i) % 10 === 0 ? "error" : "click" }),
-  );
+import { type Hub, many, messages, row, rowIds, tracked, withLogger } from "./logger_harness.ts";
 
 /** What has the focus: its name, the id of its update, or "nothing". */
-function focused(page: Page): Promise<string> {
+function focusOf(page: Page): Promise<string> {
   return page.evaluate(() => {
     const { activeElement } = document;
     if (activeElement === null || activeElement === document.body) return "nothing";
@@ -22,13 +16,12 @@ function focused(page: Page): Promise<string> {
 }
 
 async function focus(page: Page, wanted: string): Promise<void> {
-  await eventually(`the focus at ${wanted}`, async () => await focused(page) === wanted);
+  await eventually(`the focus at ${wanted}`, async () => await focusOf(page) === wanted);
 }
 
 const isDrawerOpen = (page: Page) => page.locator("[data-drawer][open]").count().then((count) => count === 1);
 const isPaused = (page: Page) =>
   page.locator("[role=status][data-paused]").count().then((count) => count === 1);
-const messages = (page: Page) => page.locator("[data-rows] [data-part=message]").allTextContents();
 
 /** What each shortcut does, on a page with 300 updates of which each tenth is an error. */
 const SHORTCUTS: Readonly<Record<string, (page: Page, hub: Hub) => Promise<void>>> = {
@@ -38,7 +31,7 @@ const SHORTCUTS: Readonly<Record<string, (page: Page, hub: Hub) => Promise<void>
     await page.keyboard.press("Escape");
   },
   "k": async (page) => {
-    await page.locator(row(tracked(299))).focus();
+    await page.locator(row("urn:t:299")).focus();
     await page.keyboard.press("k");
     await focus(page, "urn:t:298");
   },
@@ -126,13 +119,63 @@ Deno.test("each shortcut that the help lists does what it says", async (t) => {
   });
 });
 
+Deno.test("who switches the shortcuts off has none, and has the keys of the rows", () =>
+  withLogger(many(60), async (page, hub) => {
+    await page.keyboard.press("?");
+    await page.waitForSelector("[data-help][open]");
+    await page.locator("[data-help-switch]").uncheck();
+    await page.keyboard.press("Escape");
+    await page.waitForSelector("[data-help]:not([open])", { state: "attached" });
+    await page.locator(row("urn:t:59")).focus();
+    await page.keyboard.press("ArrowUp");
+    await focus(page, "urn:t:58");
+    await eventually("a pause", () => isPaused(page));
+    // Each of them would move the focus, end the pause, or open or add something.
+    for (const key of ["k", "g", "e", "Space", "G", "f", "m", "c", "d", "?", "/"]) {
+      await page.keyboard.press(key);
+      assert.equal(await focusOf(page), "urn:t:58", key);
+      assert.ok(await isPaused(page), key);
+    }
+    await page.keyboard.press("ArrowDown");
+    await focus(page, "urn:t:59");
+    // Whatever a key had added would be before this one.
+    hub.publish(tracked(60));
+    await page.waitForSelector(row("urn:t:60"), { state: "attached" });
+    assert.ok(!(await messages(page)).some((message) => /^Mark|^Cleared/.test(message)));
+    assert.equal(await page.locator("[data-help][open]").count(), 0);
+    assert.equal(await page.getAttribute("[data-action=density]", "aria-pressed"), "true");
+    await page.keyboard.press("Enter");
+    await eventually("the details", () => isDrawerOpen(page));
+  }));
+
+Deno.test("where one types keys are text, and Escape empties the field before it leaves it", () =>
+  withLogger(many(60), async (page) => {
+    const count = (wanted: string) =>
+      eventually(`"${wanted}"`, async () => await page.textContent("[data-count]") === wanted);
+    await page.keyboard.press("/");
+    await focus(page, "Filter");
+    await page.keyboard.type("mcd? gGfn/");
+    assert.equal(await page.inputValue("[data-query]"), "mcd? gGfn/");
+    await page.waitForSelector("[data-no-match]:not([hidden])");
+    await page.fill("[data-query]", "k:error");
+    await count("6 of 60");
+    await page.keyboard.press("Escape");
+    await count("");
+    await focus(page, "Filter");
+    await page.keyboard.press("Escape");
+    await focus(page, "urn:t:59");
+    assert.ok(!(await messages(page)).some((message) => /^Mark|^Cleared/.test(message)));
+    assert.equal(await page.locator("[data-help][open]").count(), 0);
+    assert.ok(!await isPaused(page));
+  }));
+
 Deno.test("the height of the rows is as one left it, and the button says so", () =>
   withLogger(many(5), async (page) => {
-    await page.locator(row(tracked(4))).focus();
+    await page.locator(row("urn:t:4")).focus();
     await page.keyboard.press("d");
     await page.waitForSelector("[data-action=density][aria-pressed=false]");
     await page.reload();
-    await page.locator(row(tracked(4))).focus();
+    await page.locator(row("urn:t:4")).focus();
     await page.waitForSelector("[data-action=density][aria-pressed=false]");
     await page.keyboard.press("d");
     await page.waitForSelector("[data-action=density][aria-pressed=true]");
@@ -140,14 +183,14 @@ Deno.test("the height of the rows is as one left it, and the button says so", ()
 
 Deno.test("the keys of a grid go from row to row, by screens and to the ends", () =>
   withLogger(many(200), async (page) => {
-    await page.locator(row(tracked(199))).focus();
+    await page.locator(row("urn:t:199")).focus();
     const steps = { ArrowUp: 198, ArrowDown: 199, Home: 0, End: 199 };
     for (const [key, number] of Object.entries(steps)) {
       await page.keyboard.press(key);
       await focus(page, `urn:t:${number}`);
     }
     await page.keyboard.press("PageUp");
-    const up = Number((await focused(page)).slice(6));
+    const up = Number((await focusOf(page)).slice(6));
     assert.ok(up < 190 && up > 100, `${up}`);
     await page.keyboard.press("PageDown");
     await focus(page, "urn:t:199");
@@ -162,7 +205,7 @@ Deno.test("find is the page's own, and the second time that of the browser", () 
     });
     const taken = () =>
       page.evaluate(() => (globalThis as unknown as { taken: string[] }).taken.splice(0).at(-1));
-    await page.locator(row(tracked(4))).focus();
+    await page.locator(row("urn:t:4")).focus();
     for (const modifier of ["Control", "Meta"]) {
       await page.keyboard.press(`${modifier}+f`);
       await focus(page, "Filter");
@@ -175,7 +218,29 @@ Deno.test("find is the page's own, and the second time that of the browser", () 
     for (const keys of ["Control+j", "Control+Shift+F", "Alt+f", "Control+c", "Meta+g"]) {
       await page.keyboard.press(keys);
       assert.match(await taken() ?? "", / false$/, keys);
-      assert.equal(await focused(page), "urn:t:4", keys);
+      assert.equal(await focusOf(page), "urn:t:4", keys);
+    }
+  }));
+
+Deno.test("menus and dialogs take the focus from their button, and give it back", () =>
+  withLogger([tracked(1)], async (page) => {
+    const opened = {
+      alerts: "[data-alerts]:popover-open",
+      export: "[data-export-menu]:popover-open",
+      help: "[data-help][open]",
+    };
+    for (const [action, panel] of Object.entries(opened)) {
+      await page.focus(`[data-action=${action}]`);
+      const button = await focusOf(page);
+      await page.keyboard.press("Enter");
+      await page.waitForSelector(panel);
+      await eventually(
+        `the focus in ${action}`,
+        () => page.evaluate((panel) => document.activeElement?.closest(panel) !== null, panel),
+      );
+      await page.keyboard.press("Escape");
+      await page.waitForSelector(panel, { state: "detached" });
+      await focus(page, button);
     }
   }));
 
@@ -187,7 +252,7 @@ Deno.test("menus, panels and the help give the focus back to the update that had
       const last = `urn:t:${count + 299}`;
       await eventually("the newest", async () => (await rowIds(page)).includes(last));
     };
-    const start = page.locator(row(tracked(49)));
+    const start = page.locator(row("urn:t:49"));
     await start.focus();
     await page.keyboard.press("?");
     await page.waitForSelector("[data-help][open]");
@@ -197,7 +262,7 @@ Deno.test("menus, panels and the help give the focus back to the update that had
     assert.ok(!await isPaused(page));
 
     const newest = `urn:t:${hub.log.length - 1}`;
-    await page.click(`[data-event-id="${newest}"] [data-part=site]`);
+    await page.click(`${row(newest)} [data-part=site]`);
     await page.waitForSelector("[data-value-menu]:popover-open");
     await flood();
     await page.keyboard.press("Escape");
@@ -217,7 +282,7 @@ Deno.test("menus, panels and the help give the focus back to the update that had
 
 Deno.test("the focus is never lost with what had it", async (t) => {
   await withLogger(many(700), async (page, hub) => {
-    const isSomewhere = () => eventually("a focus", async () => await focused(page) !== "nothing");
+    const isSomewhere = () => eventually("a focus", async () => await focusOf(page) !== "nothing");
     const press = async (selector: string, key = "Enter") => {
       await page.locator(selector).focus();
       await page.keyboard.press(key);
@@ -279,7 +344,7 @@ Deno.test("the focus is never lost with what had it", async (t) => {
       hub.cut();
       await page.waitForSelector("[data-problem]:not([hidden])");
       isAway = false;
-      await press("[data-retry]");
+      await press("[data-action=retry]");
       await page.waitForSelector("[data-problem]", { state: "hidden" });
       await isSomewhere();
     });

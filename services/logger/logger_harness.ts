@@ -25,7 +25,17 @@ export function tracked(number: number, more: Readonly<Record<string, unknown>> 
   return { id: `urn:t:${number}`, type: "track", data: JSON.stringify(body) };
 }
 
-export const row = ({ id }: Pick<Update, "id">): string => `[data-event-id="${id}"]`;
+/** As many of them, from this number on: every tenth is an error, unless `more` says otherwise. */
+export function many(
+  count: number,
+  from = 0,
+  more = (number: number): Readonly<Record<string, unknown>> => number % 10 === 0 ? { kind: "error" } : {},
+): Update[] {
+  return Array.from({ length: count }, (_, i) => tracked(from + i, more(from + i)));
+}
+
+/** The selector of the row of an update. */
+export const row = (id: string): string => `[data-event-id="${id}"]`;
 
 /** What has the focus: its text, or the value of its label. */
 export function focused(page: Page): Promise<string> {
@@ -157,7 +167,7 @@ interface LoggerOptions extends BrowserContextOptions {
   /** Of the page, behind its path. */
   readonly address?: string;
   /** Runs before the page is there. */
-  readonly before?: (page: Page) => Promise<void>;
+  readonly before?: (page: Page) => Promise<unknown>;
   /** What the browser is expected to complain of, such as an answer that the test makes fail. */
   readonly ignoreComplaints?: RegExp;
 }
@@ -194,6 +204,67 @@ export function rowIds(page: Page): Promise<string[]> {
   );
 }
 
+/** What the rows say, from top to bottom, also those that are no updates. */
+export function messages(page: Page): Promise<string[]> {
+  return page.locator("[data-rows] [data-part=message]").allTextContents();
+}
+
+/** Says to the page what a browser says whose window is out of sight, or in sight again. */
+export async function hide(page: Page, isHidden: boolean): Promise<void> {
+  await page.evaluate((isHidden) => {
+    Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+    const visibilityState = isHidden ? "hidden" : "visible";
+    Object.defineProperty(document, "visibilityState", { value: visibilityState, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, isHidden);
+}
+
 export async function live(page: Page): Promise<void> {
   await page.waitForSelector('[role="status"][data-state="live"]');
+}
+
+/** The network is there again, says the browser: that ends the wait for the next attempt. */
+export const tryNow = (page: Page): Promise<unknown> =>
+  page.evaluate(() => dispatchEvent(new Event("online")));
+
+/** From now on time passes in the page when the test says so. Its clock has to be installed. */
+export async function stopClock(page: Page): Promise<void> {
+  await page.clock.pauseAt(await page.evaluate(() => Date.now()) + 1_000);
+}
+
+/** Holds up answers until it is opened. */
+export class Gate implements Disposable {
+  readonly #opened = Promise.withResolvers<void>();
+  readonly #reached = Promise.withResolvers<void>();
+
+  /** Resolves when the first answer waits. */
+  get waiting(): Promise<void> {
+    return this.#reached.promise;
+  }
+
+  /** The answer is made when it is asked for. */
+  readonly early = async (answer: () => Response): Promise<Response> => {
+    const made = answer();
+    await this.#pass();
+    return made;
+  };
+
+  /** The answer is made when it may go. */
+  readonly late = async (answer: () => Response): Promise<Response> => {
+    await this.#pass();
+    return answer();
+  };
+
+  open(): void {
+    this.#opened.resolve();
+  }
+
+  [Symbol.dispose](): void {
+    this.open();
+  }
+
+  async #pass(): Promise<void> {
+    this.#reached.resolve();
+    await this.#opened.promise;
+  }
 }

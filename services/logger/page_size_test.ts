@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib";
 const FOLDER = new URL("../../static/logger/", import.meta.url);
 /** Bytes, each file compressed on its own as a server would. */
 const SCRIPT_BYTES_MAX = 30 * 1024;
-const FOLLOWERS_BYTES_MAX = 11 * 1024;
+const OBSERVERS_BYTES_MAX = 11 * 1024;
 const STYLE_BYTES_MAX = 8 * 1024;
 const PANELS_STYLE_BYTES_MAX = 2 * 1024;
 
@@ -45,13 +45,13 @@ Deno.test("the scripts that the first row waits for stay within the budget", asy
 
 Deno.test("so do those that come after it while nobody touches the page", async () => {
   const first = await graphOf("logger.js");
-  const followers = await Promise.all(
+  const observers = await Promise.all(
     ["figures.js", "announcer.js", "interruptions.js", "alerts.js"].map((name) => graphOf(name)),
   );
-  const later = new Set(followers.flatMap((graph) => [...graph])).difference(first);
+  const later = new Set(observers.flatMap((graph) => [...graph])).difference(first);
   assert.ok(later.size > 7);
   const bytes = await sizeOf(later);
-  assert.ok(bytes <= FOLLOWERS_BYTES_MAX, `${bytes} bytes`);
+  assert.ok(bytes <= OBSERVERS_BYTES_MAX, `${bytes} bytes`);
 });
 
 Deno.test("the styles stay within the budget: those of the rows, and those of the panels, which come on demand", async () => {

@@ -16,6 +16,8 @@ interface Term {
 
 const entryOf = (body: Readonly<Record<string, unknown>>, type = "track"): Entry =>
   toEntry({ id: "urn:t:1", type, data: JSON.stringify(body) }, { arrived: NOW, isLive: true });
+/** Where words are looked for. */
+const searched = ({ kind, message, data }: Entry) => `${kind} ${message} ${data}`.toLowerCase();
 
 const names = fc.constantFrom(
   "click",
@@ -74,20 +76,20 @@ const terms: fc.Arbitrary<Term> = fc.oneof(
   term(fc.constant({ text: "is:alert", holds: ({ notify }: Entry) => notify })),
   term(words.map((word) => ({
     text: word,
-    holds: ({ data }: Entry) => data.toLowerCase().includes(word.toLowerCase()),
+    holds: (entry: Entry) => searched(entry).includes(word.toLowerCase()),
   }))),
   term(
     fc.array(words, { minLength: 1, maxLength: 2 }).map((two) => ({
       text: quoted(two.join(" ")),
-      holds: ({ data }: Entry) => data.toLowerCase().includes(two.join(" ").toLowerCase()),
+      holds: (entry: Entry) => searched(entry).includes(two.join(" ").toLowerCase()),
     })),
   ),
   term(
     fc.tuple(words, words).map(([one, other]) => ({
       text: `/${one}.*${other}/`,
       // Without a regular expression: one of them, and the other behind it.
-      holds: ({ data }: Entry) => {
-        const text = data.toLowerCase();
+      holds: (entry: Entry) => {
+        const text = searched(entry);
         const at = text.indexOf(one.toLowerCase());
         return at !== -1 && text.indexOf(other.toLowerCase(), at + one.length) !== -1;
       },

@@ -4,40 +4,23 @@ import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { v7 as uuidv7 } from "uuid";
 import { eventually } from "../lib/testing/deadline.ts";
-import { type Hub, live, rowIds, tracked, type Update, withLogger } from "./logger_harness.ts";
+import {
+  Gate,
+  type Hub,
+  live,
+  many,
+  row,
+  rowIds,
+  tracked,
+  tryNow,
+  type Update,
+  withLogger,
+} from "./logger_harness.ts";
 
 const MINUTE = 60_000;
-const many = (count: number, from = 0): Update[] =>
-  Array.from({ length: count }, (_, i) => tracked(from + i));
 const idsOf = (updates: readonly Update[]) => updates.map(({ id }) => id);
-const gaps = (page: Page) => page.locator("[data-gap]").count();
-/** The network is there again, says the browser. */
-const tryNow = (page: Page) => page.evaluate(() => dispatchEvent(new Event("online")));
+const gaps = (page: Page) => page.locator("[data-row=gap]").count();
 const rowCount = async (page: Page) => Number(await page.getAttribute("[data-rows]", "aria-rowcount"));
-
-/** Holds up answers until it is opened; `waiting` resolves when the first of them waits. */
-function gate() {
-  const opened = Promise.withResolvers<void>();
-  const waiting = Promise.withResolvers<void>();
-  return {
-    open: () => opened.resolve(),
-    waiting: waiting.promise,
-    /** The answer is made when it is asked for. */
-    early: async (answer: () => Response) => {
-      const made = answer();
-      waiting.resolve();
-      await opened.promise;
-      return made;
-    },
-    /** The answer is made when it may go. */
-    late: async (answer: () => Response) => {
-      waiting.resolve();
-      await opened.promise;
-      return answer();
-    },
-    [Symbol.dispose]: () => opened.resolve(),
-  };
-}
 
 /** Opens another tab, whose history waits at this gate. */
 async function openTab(page: Page, hub: Hub, onHistory: Hub["onHistory"]): Promise<Page> {
@@ -54,7 +37,7 @@ function hasAll(page: Page, hub: Hub): Promise<unknown> {
 Deno.test("the stream begins where the history ends, whatever comes between them", () =>
   withLogger(many(3), async (page, hub) => {
     for (const way of ["early", "late"] as const) {
-      using held = gate();
+      using held = new Gate();
       hub.onHistory = held[way];
       await page.reload();
       await held.waiting;
@@ -71,7 +54,7 @@ Deno.test("the stream begins where the history ends, whatever comes between them
 Deno.test("another tab has what comes while it reads the history once, behind it", () =>
   withLogger(many(3), async (page, hub) => {
     for (const way of ["early", "late"] as const) {
-      using held = gate();
+      using held = new Gate();
       const tab = await openTab(page, hub, held[way]);
       await held.waiting;
       hub.publish(...many(3, hub.log.length));
@@ -88,7 +71,7 @@ Deno.test("another tab has what comes while it reads the history once, behind it
 
 Deno.test("what another tab is told, and is older than all that it has read, is no news to it", () =>
   withLogger(many(3), async (page, hub) => {
-    using held = gate();
+    using held = new Gate();
     const tab = await openTab(page, hub, held.late);
     await held.waiting;
     hub.publish(...many(700, 3));
@@ -147,7 +130,7 @@ Deno.test("a hub without a history is shown from now on; one that keeps it to it
       await page.reload();
       await live(page);
       hub.publish(tracked(status));
-      await page.waitForSelector(`[data-event-id="urn:t:${status}"]`);
+      await page.waitForSelector(row(`urn:t:${status}`));
       assert.equal(await gaps(page), expected);
     }
   }, { ignoreComplaints: /40[34]/ }));
@@ -166,7 +149,7 @@ Deno.test("a page on which nothing has ever happened misses nothing of what happ
 
 Deno.test("a tab that has to lead while it still reads the history misses nothing", () =>
   withLogger(many(3), async (page, hub) => {
-    using held = gate();
+    using held = new Gate();
     const tab = await openTab(page, hub, held.early);
     await held.waiting;
     await page.close();
@@ -225,7 +208,7 @@ Deno.test("one gap is one row, however often the stream begins with it", () =>
       await live(page);
     }
     hub.publish(tracked(3));
-    await page.waitForSelector('[data-event-id="urn:t:3"]');
+    await page.waitForSelector(row("urn:t:3"));
     assert.equal(await gaps(page), 1);
   }));
 

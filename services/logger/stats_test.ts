@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { type Entry, noteEntry, toEntry } from "../../static/logger/entry.js";
-import { OTHER, Stats } from "../../static/logger/stats.js";
+import { Stats } from "../../static/logger/stats.js";
+import { OTHER } from "../../static/logger/timeline.js";
 
 const NOW = Date.UTC(2026, 0, 2, 12);
 const MINUTE = 60_000;

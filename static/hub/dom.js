@@ -1,27 +1,15 @@
 // @ts-check
 /// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
 /**
  * The few ways in which the parts of the page touch the document. Text enters it as text only.
  *
  * @module
  */
 
+import { find } from "../logger/dom.js";
+
 /** How long a button says what has come of it. */
 const COPIED_MS = 2_000;
-
-/**
- * @template {Element} T
- * @param {ParentNode} root
- * @param {string} selector
- * @param {new () => T} type
- * @returns {T}
- */
-export function find(root, selector, type) {
-  const element = root.querySelector(selector);
-  if (element instanceof type) return element;
-  throw new TypeError(`The page has no ${type.name} that matches ${selector}.`);
-}
 
 /**
  * Leaves equal text alone: a live region may read out what is written, even if it is the same.
@@ -62,7 +50,7 @@ export function clone(template) {
 export function enableCopying() {
   for (const button of document.querySelectorAll("button[data-copy]")) {
     if (!(button instanceof HTMLButtonElement)) continue;
-    const source = find(document, `#${button.dataset.copy}`, HTMLElement);
+    const source = find(`#${button.dataset.copy}`, HTMLElement);
     button.addEventListener("click", () => copy(source, button));
   }
 }
@@ -72,7 +60,7 @@ export function enableCopying() {
  * @param {HTMLButtonElement} button
  */
 async function copy(source, button) {
-  const label = find(button, "[data-copy-label]", HTMLElement);
+  const label = find("[data-copy-label]", HTMLElement, button);
   try {
     await navigator.clipboard.writeText(source.textContent ?? "");
     label.textContent = "Copied";

@@ -6,15 +6,16 @@
  * @module
  */
 
-import { enableCopying, find, setText } from "./dom.js";
+import { enableCopying, setText } from "./dom.js";
+import { find } from "../logger/dom.js";
 import { PublishView } from "./publish_view.js";
 import { SubscribeView } from "./subscribe_view.js";
 import { SubscriptionsView } from "./subscriptions_view.js";
 import { TokenView } from "./token_view.js";
 import { UpdatesView } from "./updates_view.js";
 
-const hubUrl = new URL(find(document, "meta[name=hub-url]", HTMLMetaElement).content, document.baseURI);
-setText(find(document, "[data-hub-url]", HTMLElement), hubUrl.href);
+const hubUrl = new URL(find("meta[name=hub-url]", HTMLMetaElement).content, document.baseURI);
+setText(find("[data-hub-url]", HTMLElement), hubUrl.href);
 
 const updates = new UpdatesView();
 const token = new TokenView(hubUrl);

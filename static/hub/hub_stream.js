@@ -8,13 +8,13 @@
  */
 
 import { LastingStream } from "../logger/lasting_stream.js";
-import { OpenError } from "../logger/open_stream.js";
+import { RequestError } from "../logger/refusal.js";
 import { isPassing } from "./refusal.js";
 
 /** @typedef {import("../logger/lasting_stream.js").LastingStreamHandlers} LastingStreamHandlers */
-/** @typedef {import("../logger/lasting_stream.js").Wait} Wait */
-/** @typedef {import("../logger/open_stream.js").StreamRequest} StreamRequest */
-/** @typedef {import("../logger/refusal.js").Refusal} Refusal */
+/** @typedef {import("../logger/types.d.ts").Wait} Wait */
+/** @typedef {import("../logger/types.d.ts").StreamRequest} StreamRequest */
+/** @typedef {import("../logger/types.d.ts").Refusal} Refusal */
 
 /**
  * @typedef {{ name: "closed" }
@@ -66,7 +66,7 @@ export class HubStream {
 
   /** @param {Wait} wait */
   #enterWait({ cause, openMs, retryAt }) {
-    if (!(cause instanceof OpenError)) {
+    if (!(cause instanceof RequestError)) {
       const isAtOnce = cause === "ended" && openMs < AT_ONCE_MS;
       return this.#onState({ name: "waiting", retryAt, cause: isAtOnce ? "endedAtOnce" : cause });
     }

@@ -1,13 +1,13 @@
 // @ts-check
 /// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
 /**
  * The rows in which matchers are typed.
  *
  * @module
  */
 
-import { clone, find } from "./dom.js";
+import { clone } from "./dom.js";
+import { find } from "../logger/dom.js";
 
 /** @typedef {import("./matchers.js").Matcher} Matcher */
 
@@ -27,7 +27,7 @@ export class MatchersView {
     add.addEventListener("click", () => {
       const row = this.#append({ type: "urlpattern", value: "" });
       this.#number();
-      find(row, "input", HTMLInputElement).focus();
+      find("input", HTMLInputElement, row).focus();
       onChange();
     });
     list.addEventListener("input", (event) => {
@@ -46,8 +46,8 @@ export class MatchersView {
   /** @returns {Matcher[]} */
   read() {
     return this.#rows().map((row) => ({
-      type: find(row, "select", HTMLSelectElement).value === "urlpattern" ? "urlpattern" : "exact",
-      value: find(row, "input", HTMLInputElement).value,
+      type: find("select", HTMLSelectElement, row).value === "urlpattern" ? "urlpattern" : "exact",
+      value: find("input", HTMLInputElement, row).value,
     }));
   }
 
@@ -57,7 +57,7 @@ export class MatchersView {
    * @returns {boolean}
    */
   check() {
-    const empty = this.#rows().map((row) => find(row, "input", HTMLInputElement)).filter(({ value }) =>
+    const empty = this.#rows().map((row) => find("input", HTMLInputElement, row)).filter(({ value }) =>
       value === ""
     );
     for (const input of empty) input.setAttribute("aria-invalid", "true");
@@ -68,9 +68,9 @@ export class MatchersView {
   /** @param {Matcher} matcher */
   #append({ type, value }) {
     const row = clone(this.#template);
-    find(row, "select", HTMLSelectElement).value = type;
-    find(row, "input", HTMLInputElement).value = value;
-    find(row, "button", HTMLButtonElement).addEventListener("click", () => this.#remove(row));
+    find("select", HTMLSelectElement, row).value = type;
+    find("input", HTMLInputElement, row).value = value;
+    find("button", HTMLButtonElement, row).addEventListener("click", () => this.#remove(row));
     this.#list.append(row);
     return row;
   }
@@ -81,7 +81,7 @@ export class MatchersView {
     row.remove();
     this.#number();
     // The button is gone; the keyboard goes on at the row that took its place.
-    if (next !== null) find(next, "input", HTMLInputElement).focus();
+    if (next !== null) find("input", HTMLInputElement, next).focus();
     this.#onChange();
   }
 
@@ -89,9 +89,9 @@ export class MatchersView {
   #number() {
     const rows = this.#rows();
     rows.forEach((row, i) => {
-      find(row, "select", HTMLSelectElement).ariaLabel = `Type of matcher ${i + 1}`;
-      find(row, "input", HTMLInputElement).ariaLabel = `Matcher ${i + 1}`;
-      const button = find(row, "button", HTMLButtonElement);
+      find("select", HTMLSelectElement, row).ariaLabel = `Type of matcher ${i + 1}`;
+      find("input", HTMLInputElement, row).ariaLabel = `Matcher ${i + 1}`;
+      const button = find("button", HTMLButtonElement, row);
       button.ariaLabel = `Remove matcher ${i + 1}`;
       button.hidden = rows.length === 1;
     });

@@ -8,7 +8,8 @@
 
 import { noAnswer, readRefusal } from "../logger/refusal.js";
 import { publicationFields, publishCommand, readTopics } from "./commands.js";
-import { find, setText } from "./dom.js";
+import { setText } from "./dom.js";
+import { find } from "../logger/dom.js";
 import { showNotice } from "./notice.js";
 import { explainRefusal } from "./refusal.js";
 
@@ -23,11 +24,11 @@ export class PublishView {
   #readToken;
   #isBusy = false;
 
-  #root = find(document, "#publish", HTMLElement);
-  #form = find(this.#root, "form", HTMLFormElement);
-  #notice = find(this.#root, "[data-notice]", HTMLElement);
-  #button = find(this.#root, "[data-publish]", HTMLButtonElement);
-  #topics = find(this.#root, "[name=topics]", HTMLTextAreaElement);
+  #root = find("#publish", HTMLElement);
+  #form = find("form", HTMLFormElement, this.#root);
+  #notice = find("[data-notice]", HTMLElement, this.#root);
+  #button = find("[data-publish]", HTMLButtonElement, this.#root);
+  #topics = find("[name=topics]", HTMLTextAreaElement, this.#root);
 
   /** @param {{ hubUrl: URL, readToken: () => string }} options */
   constructor({ hubUrl, readToken }) {
@@ -47,10 +48,10 @@ export class PublishView {
 
   /** @returns {Publication} */
   #read() {
-    const field = (/** @type {string} */ name) => find(this.#form, `[name=${name}]`, HTMLInputElement);
+    const field = (/** @type {string} */ name) => find(`[name=${name}]`, HTMLInputElement, this.#form);
     return {
       topics: readTopics(this.#topics.value),
-      data: find(this.#form, "[name=data]", HTMLTextAreaElement).value,
+      data: find("[name=data]", HTMLTextAreaElement, this.#form).value,
       isPrivate: field("private").checked,
       id: field("id").value,
       type: field("type").value,
@@ -59,7 +60,7 @@ export class PublishView {
   }
 
   #showCommand() {
-    setText(find(document, "#publish-curl", HTMLElement), publishCommand(this.#hubUrl, this.#read()));
+    setText(find("#publish-curl", HTMLElement), publishCommand(this.#hubUrl, this.#read()));
   }
 
   async #publish() {
@@ -112,7 +113,7 @@ export class PublishView {
   }
 
   /**
-   * @param {import("../logger/refusal.js").Refusal} refusal
+   * @param {import("../logger/types.d.ts").Refusal} refusal
    * @param {string} token
    * @returns {NoticeText}
    */

@@ -5,7 +5,7 @@
  * @module
  */
 
-/** @typedef {import("../logger/refusal.js").Refusal} Refusal */
+/** @typedef {import("../logger/types.d.ts").Refusal} Refusal */
 /** @typedef {"subscribe" | "publish" | "subscriptions"} Action */
 
 /**

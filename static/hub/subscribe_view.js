@@ -7,7 +7,8 @@
  */
 
 import { eventSourceCode, subscribeCommand } from "./commands.js";
-import { find, setText } from "./dom.js";
+import { setText } from "./dom.js";
+import { find } from "../logger/dom.js";
 import { formatDuration } from "./duration.js";
 import { HubStream } from "./hub_stream.js";
 import { readSelection, streamUrl, writeSelection } from "./matchers.js";
@@ -15,7 +16,7 @@ import { MatchersView } from "./matchers_view.js";
 import { showNotice } from "./notice.js";
 import { explainRefusal } from "./refusal.js";
 
-/** @typedef {import("../logger/event_stream.js").StreamEvent} StreamEvent */
+/** @typedef {import("../logger/types.d.ts").StreamEvent} StreamEvent */
 /** @typedef {import("./hub_stream.js").StreamState} StreamState */
 /** @typedef {import("./matchers.js").Selection} Selection */
 /** @typedef {import("./notice.js").NoticeText} NoticeText */
@@ -68,18 +69,18 @@ export class SubscribeView {
   constructor({ hubUrl, readToken, onEvent, onGap, onState }) {
     this.#hubUrl = hubUrl;
     this.#readToken = readToken;
-    this.#root = find(document, "#subscribe", HTMLElement);
-    this.#status = find(document, "[role=status][data-state]", HTMLElement);
-    this.#notice = find(this.#root, "[data-notice]", HTMLElement);
-    this.#begin = find(this.#root, "[data-begin]", HTMLSelectElement);
-    this.#beginAfter = find(this.#root, "[data-begin-after]", HTMLInputElement);
-    this.#connect = find(this.#root, "[data-connect]", HTMLButtonElement);
-    this.#reconnect = find(this.#root, "[data-reconnect]", HTMLButtonElement);
-    this.#disconnect = find(this.#root, "[data-disconnect]", HTMLButtonElement);
+    this.#root = find("#subscribe", HTMLElement);
+    this.#status = find("[role=status][data-state]", HTMLElement);
+    this.#notice = find("[data-notice]", HTMLElement, this.#root);
+    this.#begin = find("[data-begin]", HTMLSelectElement, this.#root);
+    this.#beginAfter = find("[data-begin-after]", HTMLInputElement, this.#root);
+    this.#connect = find("[data-connect]", HTMLButtonElement, this.#root);
+    this.#reconnect = find("[data-reconnect]", HTMLButtonElement, this.#root);
+    this.#disconnect = find("[data-disconnect]", HTMLButtonElement, this.#root);
     this.#matchers = new MatchersView({
-      list: find(this.#root, "[data-matchers]", HTMLElement),
-      template: find(document, "template[data-matcher]", HTMLTemplateElement),
-      add: find(this.#root, "[data-add]", HTMLButtonElement),
+      list: find("[data-matchers]", HTMLElement, this.#root),
+      template: find("template[data-matcher]", HTMLTemplateElement),
+      add: find("[data-add]", HTMLButtonElement, this.#root),
     }, () => this.#change());
     this.#stream = new HubStream({
       onEvent,
@@ -95,7 +96,7 @@ export class SubscribeView {
       if (!this.#beginAfter.hidden) this.#beginAfter.focus();
     });
     this.#beginAfter.addEventListener("input", () => this.#change());
-    find(this.#root, "form", HTMLFormElement).addEventListener("submit", (event) => {
+    find("form", HTMLFormElement, this.#root).addEventListener("submit", (event) => {
       event.preventDefault();
       this.#open();
     });
@@ -170,16 +171,16 @@ export class SubscribeView {
   #showCommands() {
     const url = streamUrl(this.#hubUrl, this.#read());
     const hasToken = this.#readToken() !== "";
-    setText(find(document, "#subscribe-curl", HTMLElement), subscribeCommand(url, hasToken));
-    setText(find(document, "#subscribe-code", HTMLElement), eventSourceCode(url));
-    find(this.#root, "[data-no-header]", HTMLElement).hidden = !hasToken;
+    setText(find("#subscribe-curl", HTMLElement), subscribeCommand(url, hasToken));
+    setText(find("#subscribe-code", HTMLElement), eventSourceCode(url));
+    find("[data-no-header]", HTMLElement, this.#root).hidden = !hasToken;
   }
 
   /** @param {StreamState} state */
   #show(state) {
     this.#state = state;
     this.#status.dataset.state = state.name;
-    setText(find(this.#status, "[data-status-label]", HTMLElement), labelFor(state));
+    setText(find("[data-status-label]", HTMLElement, this.#status), labelFor(state));
     // While it tries again, why it has to is still what there is to know.
     if (state.name !== "connecting" || !state.isAgain) this.#showNotice(this.#noticeFor(state));
     this.#showButtons();
@@ -203,7 +204,7 @@ export class SubscribeView {
     this.#connect.hidden = isActive;
     this.#reconnect.hidden = !isChanged;
     this.#disconnect.hidden = !isActive;
-    find(this.#root, "[data-changed]", HTMLElement).hidden = !isChanged;
+    find("[data-changed]", HTMLElement, this.#root).hidden = !isChanged;
     // The keyboard's place must not vanish together with a button.
     if (hadFocus && isActive && !isChanged) this.#disconnect.focus();
   }
@@ -267,7 +268,7 @@ export class SubscribeView {
   }
 
   /**
-   * @param {import("../logger/refusal.js").Refusal} refusal
+   * @param {import("../logger/types.d.ts").Refusal} refusal
    * @returns {NoticeText}
    */
   #noticeForRefusal(refusal) {
@@ -282,7 +283,7 @@ export class SubscribeView {
   /** The countdown is hidden from screen readers: a number that is read out every second helps nobody. */
   #countDown() {
     clearTimeout(this.#countdownTimer);
-    const element = find(this.#status, "[data-countdown]", HTMLElement);
+    const element = find("[data-countdown]", HTMLElement, this.#status);
     if (this.#state.name !== "waiting") return setText(element, "");
     const leftMs = Math.max(0, this.#state.retryAt - Date.now());
     setText(element, leftMs > 0 ? ` in ${formatDuration(Math.ceil(leftMs / 1000) * 1000)}` : "…");

@@ -9,7 +9,8 @@
 import { FlushTimer } from "../logger/flush_timer.js";
 import { noAnswer, readRefusal } from "../logger/refusal.js";
 import { toUpdate } from "../logger/update.js";
-import { clone, find, setText } from "./dom.js";
+import { clone, setText } from "./dom.js";
+import { find } from "../logger/dom.js";
 import { HubStream } from "./hub_stream.js";
 import { readCursor } from "./link.js";
 import { streamUrl } from "./matchers.js";
@@ -19,7 +20,7 @@ import { explainRefusal } from "./refusal.js";
 import { SubscriptionList } from "./subscription_list.js";
 
 /** @typedef {import("./hub_stream.js").StreamState} StreamState */
-/** @typedef {import("../logger/refusal.js").Refusal} Refusal */
+/** @typedef {import("../logger/types.d.ts").Refusal} Refusal */
 /** @typedef {import("./subscription_list.js").Listed} Listed */
 
 const CELL_CHARACTERS_MAX = 500;
@@ -43,13 +44,13 @@ export class SubscriptionsView {
   #isFollowing = false;
   #loadedAt = 0;
 
-  #root = find(document, "#subscriptions", HTMLElement);
-  #follow = find(this.#root, "[data-follow]", HTMLButtonElement);
-  #notice = find(this.#root, "[data-notice]", HTMLElement);
-  #state = find(this.#root, "[data-list-state]", HTMLElement);
-  #table = find(this.#root, "[data-table]", HTMLElement);
-  #body = find(this.#root, "[data-subscriptions]", HTMLElement);
-  #template = find(document, "template[data-subscription]", HTMLTemplateElement);
+  #root = find("#subscriptions", HTMLElement);
+  #follow = find("[data-follow]", HTMLButtonElement, this.#root);
+  #notice = find("[data-notice]", HTMLElement, this.#root);
+  #state = find("[data-list-state]", HTMLElement, this.#root);
+  #table = find("[data-table]", HTMLElement, this.#root);
+  #body = find("[data-subscriptions]", HTMLElement, this.#root);
+  #template = find("template[data-subscription]", HTMLTemplateElement);
 
   /** @param {{ hubUrl: URL, readToken: () => string }} options */
   constructor({ hubUrl, readToken }) {
@@ -178,9 +179,9 @@ export class SubscriptionsView {
     }
     this.#table.hidden = false;
     const count = `${this.#list.size} active${this.#list.isCut ? ", and more" : ""}`;
-    setText(find(this.#root, "[data-count]", HTMLElement), count);
-    find(this.#root, "[data-none]", HTMLElement).hidden = this.#list.size > 0;
-    find(this.#root, "table", HTMLTableElement).hidden = this.#list.size === 0;
+    setText(find("[data-count]", HTMLElement, this.#root), count);
+    find("[data-none]", HTMLElement, this.#root).hidden = this.#list.size > 0;
+    find("table", HTMLTableElement, this.#root).hidden = this.#list.size === 0;
   }
 
   /** @param {Listed} listed */
@@ -188,12 +189,12 @@ export class SubscriptionsView {
     const row = clone(this.#template);
     const { matchType, match, subscriber, payload } = subscription;
     const fill = (/** @type {string} */ part, /** @type {string} */ text) =>
-      setText(find(row, `[data-part=${part}]`, HTMLElement), cut(text, CELL_CHARACTERS_MAX));
+      setText(find(`[data-part=${part}]`, HTMLElement, row), cut(text, CELL_CHARACTERS_MAX));
     fill("match_type", matchType);
     fill("match", match);
     fill("subscriber", subscriber);
     fill("payload", payload || "none");
-    const time = find(row, "time", HTMLTimeElement);
+    const time = find("time", HTMLTimeElement, row);
     const date = new Date(at);
     time.dateTime = date.toISOString();
     time.title = full.format(date);

@@ -7,7 +7,8 @@
  * @module
  */
 
-import { createCode, find, setRichText, setText } from "./dom.js";
+import { createCode, setRichText, setText } from "./dom.js";
+import { find } from "../logger/dom.js";
 import { formatDuration } from "./duration.js";
 import { readToken, tidyToken } from "./token.js";
 
@@ -31,10 +32,10 @@ export class TokenView {
   #reading;
   #readAt = 0;
 
-  #root = find(document, "#token", HTMLElement);
-  #field = find(this.#root, "[data-token]", HTMLInputElement);
-  #show = find(this.#root, "[data-show]", HTMLButtonElement);
-  #forget = find(this.#root, "[data-forget]", HTMLButtonElement);
+  #root = find("#token", HTMLElement);
+  #field = find("[data-token]", HTMLInputElement, this.#root);
+  #show = find("[data-show]", HTMLButtonElement, this.#root);
+  #forget = find("[data-forget]", HTMLButtonElement, this.#root);
 
   /** @param {URL} hubUrl */
   constructor(hubUrl) {
@@ -90,8 +91,8 @@ export class TokenView {
     const now = this.#readAt = Date.now();
     const reading = this.#token === "" ? undefined : readToken(this.#token, { hubUrl: this.#audience, now });
     this.#reading = reading;
-    find(this.#root, "[data-token-help]", HTMLElement).hidden = reading !== undefined;
-    find(this.#root, "[data-token-facts]", HTMLElement).hidden = reading === undefined;
+    find("[data-token-help]", HTMLElement, this.#root).hidden = reading !== undefined;
+    find("[data-token-facts]", HTMLElement, this.#root).hidden = reading === undefined;
     if (reading !== undefined) this.#describe(reading);
     this.#tick();
   }
@@ -99,7 +100,7 @@ export class TokenView {
   /** @param {Reading} reading */
   #describe(reading) {
     const { header, claims, mistakes, publish, subscribe } = reading;
-    const list = find(this.#root, "[data-mistakes]", HTMLElement);
+    const list = find("[data-mistakes]", HTMLElement, this.#root);
     list.replaceChildren(...mistakes.map(({ level, text }) => {
       const item = document.createElement("li");
       item.dataset.level = level;
@@ -111,7 +112,7 @@ export class TokenView {
       return item;
     }));
     const errors = mistakes.filter(({ level }) => level === "error").length;
-    const summary = find(this.#root, "[data-token-summary]", HTMLElement);
+    const summary = find("[data-token-summary]", HTMLElement, this.#root);
     summary.dataset.level = errors > 0 ? "error" : mistakes.length > 0 ? "warning" : "good";
     setText(
       summary,
@@ -121,19 +122,19 @@ export class TokenView {
         ? "The hub may refuse this token."
         : "Nothing wrong can be seen from here.",
     );
-    showGrants(find(this.#root, "[data-grants=publish]", HTMLElement), publish);
-    showGrants(find(this.#root, "[data-grants=subscribe]", HTMLElement), subscribe);
+    showGrants(find("[data-grants=publish]", HTMLElement, this.#root), publish);
+    showGrants(find("[data-grants=subscribe]", HTMLElement, this.#root), subscribe);
     const isReadable = Object.keys(header).length > 0;
-    find(this.#root, "[data-token-rights]", HTMLElement).hidden = !isReadable;
-    find(this.#root, "[data-token-parts]", HTMLElement).hidden = !isReadable;
-    setText(find(this.#root, "[data-header]", HTMLElement), JSON.stringify(header, null, 2));
-    setText(find(this.#root, "[data-claims]", HTMLElement), JSON.stringify(claims, null, 2));
+    find("[data-token-rights]", HTMLElement, this.#root).hidden = !isReadable;
+    find("[data-token-parts]", HTMLElement, this.#root).hidden = !isReadable;
+    setText(find("[data-header]", HTMLElement, this.#root), JSON.stringify(header, null, 2));
+    setText(find("[data-claims]", HTMLElement, this.#root), JSON.stringify(claims, null, 2));
   }
 
   /** Says how long the token is still good, and looks at it again at the moment at which it is not. */
   #tick() {
     const expiresAt = this.#reading?.expiresAt;
-    const element = find(this.#root, "[data-expires]", HTMLElement);
+    const element = find("[data-expires]", HTMLElement, this.#root);
     if (expiresAt === undefined) return setText(element, "never, as far as it says");
     const leftMs = expiresAt - Date.now();
     const date = new Date(expiresAt);

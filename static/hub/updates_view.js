@@ -9,11 +9,12 @@
 import { Announcer } from "../logger/announcer.js";
 import { FlushTimer } from "../logger/flush_timer.js";
 import { toUpdate } from "../logger/update.js";
-import { clone, find, setText } from "./dom.js";
+import { clone, setText } from "./dom.js";
+import { find } from "../logger/dom.js";
 import { ENTRIES_MAX, EntryBuffer } from "./entry_buffer.js";
 import { cut, DATA_CHARACTERS_MAX, isStructure, prettify } from "./pretty.js";
 
-/** @typedef {import("../logger/event_stream.js").StreamEvent} StreamEvent */
+/** @typedef {import("../logger/types.d.ts").StreamEvent} StreamEvent */
 
 /** @typedef {{ event: StreamEvent, at: number } | { gap: string }} Entry */
 
@@ -36,16 +37,16 @@ export class UpdatesView {
   /** @type {EntryBuffer<Entry>} */
   #buffer = new EntryBuffer();
   #flushTimer = new FlushTimer(() => this.#flush());
-  #announcer = new Announcer(find(document, "[data-summary]", HTMLElement));
+  #announcer = new Announcer(find("[data-summary]", HTMLElement));
   #total = 0;
   #isOpen = false;
 
-  #root = find(document, "#updates", HTMLElement);
-  #list = find(this.#root, "[data-log]", HTMLElement);
-  #rowTemplate = find(document, "template[data-row]", HTMLTemplateElement);
-  #gapTemplate = find(document, "template[data-gap]", HTMLTemplateElement);
-  #pause = find(this.#root, "[data-pause]", HTMLButtonElement);
-  #clear = find(this.#root, "[data-clear]", HTMLButtonElement);
+  #root = find("#updates", HTMLElement);
+  #list = find("[data-log]", HTMLElement, this.#root);
+  #rowTemplate = find("template[data-row]", HTMLTemplateElement);
+  #gapTemplate = find("template[data-gap]", HTMLTemplateElement);
+  #pause = find("[data-pause]", HTMLButtonElement, this.#root);
+  #clear = find("[data-clear]", HTMLButtonElement, this.#root);
 
   constructor() {
     this.#pause.addEventListener("click", () => {
@@ -57,7 +58,7 @@ export class UpdatesView {
       this.#list.replaceChildren();
       this.#total = 0;
       this.#showCounts();
-      find(this.#root, "[role=log]", HTMLElement).focus();
+      find("[role=log]", HTMLElement, this.#root).focus();
     });
     this.#showCounts();
   }
@@ -107,14 +108,14 @@ export class UpdatesView {
   #showCounts() {
     const { isPaused, waiting, dropped } = this.#buffer;
     const isEmpty = this.#list.childElementCount === 0;
-    setText(find(this.#root, "[data-total]", HTMLElement), String(this.#total));
-    setText(find(this.#pause, "[data-pause-label]", HTMLElement), isPaused ? "Resume" : "Pause");
+    setText(find("[data-total]", HTMLElement, this.#root), String(this.#total));
+    setText(find("[data-pause-label]", HTMLElement, this.#pause), isPaused ? "Resume" : "Pause");
     this.#pause.querySelector("use")?.setAttribute("href", isPaused ? "#icon-play" : "#icon-pause");
     this.#pause.dataset.paused = String(isPaused);
-    const count = find(this.#root, "[data-waiting]", HTMLElement);
+    const count = find("[data-waiting]", HTMLElement, this.#root);
     count.hidden = !isPaused;
     setText(count, waiting === 0 ? "Paused" : `Paused, ${waiting} waiting`);
-    const note = find(this.#root, "[data-note]", HTMLElement);
+    const note = find("[data-note]", HTMLElement, this.#root);
     note.hidden = dropped === 0;
     setText(
       note,
@@ -122,8 +123,8 @@ export class UpdatesView {
         dropped === 1 ? "row was" : "rows were"
       } dropped.`,
     );
-    find(this.#root, "[data-empty=idle]", HTMLElement).hidden = !isEmpty || this.#isOpen;
-    find(this.#root, "[data-empty=open]", HTMLElement).hidden = !isEmpty || !this.#isOpen;
+    find("[data-empty=idle]", HTMLElement, this.#root).hidden = !isEmpty || this.#isOpen;
+    find("[data-empty=open]", HTMLElement, this.#root).hidden = !isEmpty || !this.#isOpen;
     this.#clear.disabled = isEmpty && waiting === 0;
   }
 
@@ -135,12 +136,12 @@ export class UpdatesView {
     const row = clone(this.#rowTemplate);
     row.dataset.eventId = event.id;
     const time = new Date(toUpdate(event, at).time);
-    const element = find(row, "time", HTMLTimeElement);
+    const element = find("time", HTMLTimeElement, row);
     element.dateTime = time.toISOString();
     element.title = full.format(time);
     element.textContent = clock.format(time);
-    setText(find(row, "[data-part=type]", HTMLElement), cut(event.type, LABEL_CHARACTERS_MAX));
-    setText(find(row, "[data-part=id]", HTMLElement), cut(event.id, LABEL_CHARACTERS_MAX) || "no id");
+    setText(find("[data-part=type]", HTMLElement, row), cut(event.type, LABEL_CHARACTERS_MAX));
+    setText(find("[data-part=id]", HTMLElement, row), cut(event.id, LABEL_CHARACTERS_MAX) || "no id");
     this.#fillData(row, cut(event.data, DATA_CHARACTERS_MAX));
     return row;
   }
@@ -150,8 +151,8 @@ export class UpdatesView {
    * @param {string} data
    */
   #fillData(row, data) {
-    const element = find(row, "[data-part=data]", HTMLElement);
-    const button = find(row, "button", HTMLButtonElement);
+    const element = find("[data-part=data]", HTMLElement, row);
+    const button = find("button", HTMLButtonElement, row);
     element.dataset.isEmpty = String(data === "");
     element.textContent = data === "" ? "no data" : cut(data, PREVIEW_CHARACTERS_MAX);
     if (!isStructure(data) && !isLong(data)) return button.remove();
@@ -168,7 +169,7 @@ export class UpdatesView {
     const row = clone(this.#gapTemplate);
     const text = "Updates may be missing here";
     setText(
-      find(row, "[data-part=gap]", HTMLElement),
+      find("[data-part=gap]", HTMLElement, row),
       reason === "" ? `${text}.` : `${text}: ${cut(reason, LABEL_CHARACTERS_MAX)}.`,
     );
     return row;

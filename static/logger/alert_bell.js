@@ -6,12 +6,12 @@
  * @module
  */
 
-import { AlertRule } from "./alert_rules.js";
+import { AlertRule } from "./alert_rule.js";
 import { STORAGE_KEY } from "./alerts.js";
 import { parseObject } from "./json.js";
 import { read, write } from "./preference.js";
 
-/** @typedef {import("./entry.js").Entry} Entry */
+/** @typedef {import("./types.d.ts").Entry} Entry */
 
 /**
  * @typedef {object} AlertSettings
@@ -37,7 +37,7 @@ export class AlertBell {
   #audio;
 
   /**
-   * @param {import("./logger_page.js").LoggerPage} page
+   * @param {import("./panel_context.js").PanelContext} page
    * @param {import("./alerts.js").Alerts} alerts
    */
   constructor(page, alerts) {
@@ -157,7 +157,9 @@ export function permission() {
 function notify(rule, message, show) {
   if (permission() !== "granted") return;
   try {
-    const notification = new Notification(rule, { body: message, tag: rule });
+    // A newer one takes the place of the one before, and not in silence.
+    const options = { body: message, tag: rule, renotify: true };
+    const notification = new Notification(rule, options);
     notification.onclick = () => {
       focus();
       show();

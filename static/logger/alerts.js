@@ -6,7 +6,7 @@
  * @module
  */
 
-import { loggerPage } from "./logger_page.js";
+import { panelContext } from "./panel_context.js";
 import { read } from "./preference.js";
 
 export const STORAGE_KEY = "logger.alerts";
@@ -17,16 +17,16 @@ export class Alerts {
   /** @type {Promise<import("./alert_bell.js").AlertBell> | undefined} */
   #bell;
 
-  /** @param {import("./logger_page.js").Log} log */
+  /** @param {import("./logger.js").Log} log */
   constructor(log) {
-    this.#page = loggerPage(log);
+    this.#page = panelContext(log);
     // In what JSON.stringify() wrote, only a rule that is on looks so.
     const look = () => this.show(/"isOn":true/.test(read(STORAGE_KEY) ?? ""));
     addEventListener("storage", look);
     look();
   }
 
-  /** @param {readonly import("./entry.js").Entry[]} entries That have just happened. */
+  /** @param {readonly import("./types.d.ts").Entry[]} entries That have just happened. */
   async offer(entries) {
     // Other tabs would say the same.
     if (this.isOn && this.#page.isLeader()) (await this.#load()).offer(entries, Date.now());

@@ -7,8 +7,9 @@
  */
 
 import { permission, problemOf } from "./alert_bell.js";
-import { find } from "./find.js";
-import { copyOf, toggle } from "./panel.js";
+import { find } from "./dom.js";
+import { togglePopover } from "./menu.js";
+import { cloneTemplate } from "./template.js";
 
 /** @type {Record<string, string>} */
 const PERMISSIONS = {
@@ -20,7 +21,7 @@ const PERMISSIONS = {
 
 /**
  * @param {import("./alert_bell.js").AlertBell} bell
- * @param {import("./logger_page.js").LoggerPage} page
+ * @param {import("./panel_context.js").PanelContext} page
  */
 export function openAlerts(bell, page) {
   const field = find("[data-alert-text]", HTMLInputElement);
@@ -34,7 +35,7 @@ export function openAlerts(bell, page) {
     const { activeElement } = document;
     const focused = list.contains(activeElement) && activeElement?.getAttribute("value");
     list.replaceChildren(...rules.map(({ text, isOn }) => {
-      const row = copyOf("[data-alert-rule]");
+      const row = cloneTemplate("[data-alert-rule]");
       const box = find("input", HTMLInputElement, row);
       const button = find("button", HTMLButtonElement, row);
       find("code", HTMLElement, row).textContent = text;
@@ -73,11 +74,14 @@ export function openAlerts(bell, page) {
   list.onclick = ({ target }) => {
     const button = target instanceof Element ? target.closest("button") : null;
     if (button === null) return;
-    const { rules } = bell.settings;
-    bell.save({ rules: rules.filter(({ text }) => text !== button.value) });
+    const removed = bell.settings.rules.filter(({ text }) => text === button.value);
+    bell.save({ rules: bell.settings.rules.filter(({ text }) => text !== button.value) });
     // The button is gone, and the place of the keyboard must not be.
     field.focus();
-    page.toast(`${button.value} is removed.`, { label: "Undo", run: () => bell.save({ rules }) });
+    page.toast(`${button.value} is removed.`, {
+      label: "Undo",
+      run: () => bell.save({ rules: [...bell.settings.rules, ...removed] }),
+    });
   };
   desktop.onchange = async () => {
     if (desktop.checked && permission() === "default") await Notification.requestPermission();
@@ -93,5 +97,5 @@ export function openAlerts(bell, page) {
   find("[data-alert-elsewhere]", HTMLElement).hidden = page.isLeader();
   showProblem("");
   show();
-  toggle(find("[data-alerts]", HTMLElement), find("[data-action=alerts]", HTMLElement));
+  togglePopover(find("[data-alerts]", HTMLElement), find("[data-action=alerts]", HTMLElement));
 }

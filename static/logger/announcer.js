@@ -27,7 +27,7 @@ export class Announcer {
   }
 
   /**
-   * @param {Partial<import("./entry.js").Entry>} entry An update, or a gap.
+   * @param {Partial<import("./types.d.ts").Entry>} entry An update, or a gap.
    * @param {boolean} [isWanted] Whether someone wants to hear it word by word; of many only the newest are.
    */
   add({ row, notify, level, message = "" }, isWanted) {

@@ -7,9 +7,11 @@
  * @module
  */
 
+import { setText } from "./dom.js";
 import { kindLook } from "./kind_look.js";
+import { OTHER } from "./timeline.js";
 
-/** @typedef {{field: string, value: string, isExcluded: boolean}} Term */
+/** @typedef {import("./types.d.ts").Term} Term */
 
 const KINDS_MAX = 8;
 const STATES = {
@@ -43,12 +45,12 @@ export class Chips {
    * @param {readonly Term[]} terms
    */
   show(kinds, terms) {
-    const isKind = (/** @type {Term} */ { field, value }) => /^k(ind)?$/.test(field) && kinds.has(value);
+    const isKind = (/** @type {Term} */ { field, value }) => field === "k" && kinds.has(value);
     const others = terms.filter((term) => !isKind(term));
     const named = terms.filter(isKind);
     const top = [...kinds].sort(([, a], [, b]) => b - a).map(([kind]) => kind);
     for (const { value } of named) this.#kinds.add(value);
-    for (const kind of top) if (this.#kinds.size < KINDS_MAX) this.#kinds.add(kind);
+    for (const kind of top) if (kind !== OTHER && this.#kinds.size < KINDS_MAX) this.#kinds.add(kind);
 
     const shown = new Set();
     for (const term of others) {
@@ -73,7 +75,7 @@ export class Chips {
       chip.dataset.state = state;
       chip.dataset.hue = hue;
       chip.querySelector("use")?.setAttribute("href", glyph);
-      setText(chip, "said", STATES[state].said);
+      setText(chip, ".chip__said", STATES[state].said);
     }
     for (const [name, chip] of this.#chips) {
       if (shown.has(name)) continue;
@@ -94,18 +96,8 @@ export class Chips {
       this.#chips.set(name, chip);
       this.#list.append(chip);
     }
-    setText(chip, "label", label);
-    setText(chip, "end", end);
+    setText(chip, ".chip__label", label);
+    setText(chip, ".chip__end", end);
     return chip;
   }
-}
-
-/**
- * @param {Element} chip
- * @param {string} part
- * @param {string} text
- */
-function setText(chip, part, text) {
-  const element = chip.querySelector(`.chip__${part}`);
-  if (element !== null && element.textContent !== text) element.textContent = text;
 }

@@ -6,25 +6,25 @@
  * @module
  */
 
-import { noteEntry, toEntry } from "./entry.js";
-import { find } from "./find.js";
+import { isDense, sayDensity, setDensity } from "./density.js";
+import { find } from "./dom.js";
 import { paintHighlight } from "./highlight.js";
-import { write } from "./preference.js";
 import { Keyboard } from "./keyboard.js";
-import { loggerPage } from "./logger_page.js";
+import { panelContext } from "./panel_context.js";
 import { Matches } from "./matches.js";
-import { readOlder, readUntil } from "./older.js";
+import { Older } from "./older.js";
 import { parseQuery, withoutTerm, withTerm } from "./query.js";
+import { clock } from "./timeline_view.js";
 import { Toasts } from "./toasts.js";
 import { readUrl, UrlWriter } from "./url_state.js";
 
-/** @typedef {import("./entry.js").Entry} Entry */
-/** @typedef {import("./logger.js").Term} Term */
-/** @typedef {{from?: number, to?: number}} Range In ms of the epoch. */
+/** @typedef {import("./types.d.ts").Entry} Entry */
+/** @typedef {import("./types.d.ts").Term} Term */
+/** @typedef {import("./types.d.ts").Range} Range */
 
-const CONTEXT_OF_LINK = 200;
 /** An element that is hidden or removed takes the focus with it, and not every browser tells of it. */
 const LOOK_FOR_FOCUS_MS = 200;
+const FIGURES_WAIT_MS = 150;
 const TIME = "time";
 
 // Nothing opens before it looks like something.
@@ -33,6 +33,7 @@ await loadStyle("panels.css");
 export class Controls {
   toasts;
   #log;
+  #older;
   #page;
   #field = find("[data-query]", HTMLInputElement);
   #highlightField = find("[data-highlight]", HTMLInputElement);
@@ -46,16 +47,19 @@ export class Controls {
   #selected;
   /** @type {import("./drawer.js").Drawer | undefined} */
   #drawer;
-  #isLoading = false;
   /** What had the focus last. */
   #focused = document.activeElement;
+  /** The update that the address names, as long as it is not there. */
+  #link = { permalink: "", selected: "" };
   #marks = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #figuresTimer;
   /** @type {Record<string, (button: HTMLElement) => unknown>} */
   #actions = {
     pause: () => this.#togglePause(),
     alerts: () => this.#openAlerts(),
     export: (button) => this.#openExport(button),
-    density: () => this.#showDensity(!isDense()),
+    density: () => this.#toggleDensity(),
     help: () => this.#openHelp(),
     follow: () => this.#goNewest(),
     step: () => this.#log.feed.step(),
@@ -73,16 +77,20 @@ export class Controls {
    */
   constructor(log) {
     this.#log = log;
-    this.#page = loggerPage(log);
-    this.toasts = new Toasts(find("[data-toasts]", HTMLElement), find("[data-toast]", HTMLTemplateElement));
+    this.#page = panelContext(log);
+    this.toasts = new Toasts(find("[data-toasts]", HTMLElement));
+    this.#older = new Older(log, this.toasts);
     this.#keyboard = this.#createKeyboard();
     const opened = readUrl(new URL(location.href));
+    this.#link = { permalink: opened.permalink, selected: opened.selected };
     const { filter, ring } = log;
     this.#url = new UrlWriter(() => ({
       query: filter.text,
       highlight: this.#highlightField.value,
       range: filter.range,
-      selected: this.#selected === undefined ? "" : ring.at(this.#selected)?.id ?? "",
+      // Until the update is there, a reload has to find its link again.
+      selected: this.#selected === undefined ? this.#link.selected : ring.at(this.#selected)?.id ?? "",
+      permalink: this.#link.permalink,
     }));
 
     // What was typed before the controls were there counts, too.
@@ -92,21 +100,21 @@ export class Controls {
     this.#highlightField.addEventListener("input", () => this.#setHighlight());
     log.onDraw = (rows) => {
       this.#rows = rows;
+      this.#drawer?.showNewSteps();
       paintHighlight(rows, this.#highlightField.value);
     };
     document.addEventListener("click", (event) => this.#onClick(event));
     find("[data-rows]", HTMLElement).addEventListener("keydown", (event) => this.#onRowKey(event));
     document.addEventListener("focusin", () => this.#focused = document.activeElement);
     setInterval(() => this.#keepFocus(), LOOK_FOR_FOCUS_MS);
-    addEventListener("hashchange", () => this.#openLink(readUrl(new URL(location.href)).permalink));
+    addEventListener("hashchange", () => this.#changeLink(readUrl(new URL(location.href)).permalink));
 
-    this.#sayDensity();
+    sayDensity();
     filter.range = opened.range;
     this.#setQuery(this.#field.value);
-    const link = opened.permalink || opened.selected;
     log.onLive = () => {
       log.onLive = () => {};
-      if (link !== "") this.#openLink(link);
+      this.#openLink();
     };
     if (log.isLive) log.onLive();
   }
@@ -158,6 +166,7 @@ export class Controls {
       return this.#url.request();
     }
     this.#selected = entry.seq;
+    this.#link = { permalink: "", selected: "" };
     if (feed.isFollowing) feed.pause("scroll");
     feed.select(entry.seq);
     feed.moveTo(entry.seq);
@@ -198,59 +207,25 @@ export class Controls {
     this.#log.feed.moveTo(seq, true);
   }
 
-  async loadOlder() {
-    const { isLive, source } = this.#log;
-    if (source.older === null || !isLive || this.#isLoading) return;
-    this.#isLoading = true;
-    const label = find("[data-older-label]", HTMLElement);
-    label.textContent = "Loading…";
-    try {
-      const { events, hasMore } = await readOlder(source);
-      this.#prepend(events, hasMore ? [] : ["The history that is kept begins here."], []);
-    } catch (error) {
-      this.toasts.show(`Older updates cannot be loaded. ${error instanceof Error ? error.message : ""}`);
-    } finally {
-      this.#isLoading = false;
-      label.textContent = "Older updates";
-      this.#log.requestFlush();
-    }
+  loadOlder() {
+    const { feed } = this.#log;
+    return feed.floor === undefined ? this.#older.load() : feed.clearBefore(undefined);
   }
 
-  /**
-   * @param {import("./event_stream.js").StreamEvent[]} events Oldest first.
-   * @param {string[]} before Notes.
-   * @param {string[]} after
-   */
-  #prepend(events, before, after) {
-    const { ring, selection, feed, source, now } = this.#log;
-    const updates = events.map((event) => toEntry(event, { arrived: now(), isLive: false }));
-    const note = (/** @type {Entry | undefined} */ beside) => (/** @type {string} */ text) =>
-      noteEntry("notice", text, beside?.time ?? now());
-    const entries = [
-      ...before.map(note(updates[0] ?? ring.at(ring.first))),
-      ...updates,
-      ...after.map(note(updates.at(-1))),
-    ];
-    // What does not fit would be the first to go.
-    const count = ring.unshift(entries);
-    if (count < entries.length) source.older = null;
-    selection.update();
-    feed.draw();
-    this.#log.showFigures(entries.slice(entries.length - count));
+  /** @param {string} permalink The id of an update, or "". */
+  #changeLink(permalink) {
+    // What a link leads to would not fit in between the rows that are here.
+    if (permalink !== "" && this.#log.ring.find(permalink) === undefined) return location.reload();
+    this.#link = { permalink, selected: "" };
+    this.#openLink();
   }
 
-  /** @param {string} id Of an update that the address names; "" for none. */
-  async #openLink(id) {
+  /** Shows the update that the address names, if it does. */
+  async #openLink() {
+    const id = this.#link.permalink || this.#link.selected;
     if (id === "") return;
-    const { ring, source, selection, feed } = this.#log;
-    if (ring.find(id) === undefined) {
-      try {
-        const { events } = await readUntil(source, id, CONTEXT_OF_LINK);
-        if (events.length > 0) this.#prepend(events, [], ["Updates between these are not loaded."]);
-      } catch {
-        // Whatever the reason, what is left to say is the same.
-      }
-    }
+    const { ring, selection, feed } = this.#log;
+    if (ring.find(id) === undefined) await this.#older.loadUntil(id);
     selection.update();
     const entry = ring.find(id);
     if (entry === undefined) return this.toasts.show("The update of this address is not kept any more.");
@@ -283,14 +258,15 @@ export class Controls {
     const { from, to } = filter.range;
     const query = this.#query;
     const hasRange = from !== undefined || to !== undefined;
-    const clock = (/** @type {number | undefined} */ time) =>
-      time === undefined ? "" : new Date(time).toTimeString().slice(0, 8);
-    const time = { field: TIME, value: `${clock(from)}–${clock(to)}`, isExcluded: false };
+    const [start, end] = [from, to].map((time) => time === undefined ? "" : clock(time));
+    const time = { field: TIME, value: `${start}–${end}`, isExcluded: false };
     filter.isOn = hasRange || !query.isEmpty;
     filter.terms = hasRange ? [time, ...query.facets] : query.facets;
     filter.matches = query.matches;
     selection.show(filter.isOn ? new Matches(ring, { matches: query.matches, ...filter.range }) : undefined);
-    this.#log.showFigures([]);
+    // The figures try the filter on all rows at once, which is too much for each key.
+    clearTimeout(this.#figuresTimer);
+    this.#figuresTimer = setTimeout(() => this.#log.showFigures([]), FIGURES_WAIT_MS);
     this.#log.requestFlush();
     this.#url.request();
   }
@@ -352,17 +328,9 @@ export class Controls {
     });
   }
 
-  /** @param {boolean} areDense */
-  #showDensity(areDense) {
-    const density = areDense ? "dense" : "roomy";
-    document.documentElement.dataset.density = density;
-    this.#sayDensity();
+  #toggleDensity() {
+    setDensity(!isDense());
     this.#log.feed.measure();
-    write("logger.density", density);
-  }
-
-  #sayDensity() {
-    find("[data-action=density]", HTMLElement).setAttribute("aria-pressed", `${isDense()}`);
   }
 
   /** @param {HTMLElement} button */
@@ -372,14 +340,14 @@ export class Controls {
   }
 
   async #openAlerts() {
-    const { alerts } = await this.#log.followers();
+    const { alerts } = await this.#log.observers();
     await alerts.openPanel();
   }
 
   async #openHelp() {
     const { openHelp } = await import("./help_dialog.js");
     const keyboard = this.#keyboard;
-    openHelp(this.#page, keyboard.list, { areOn: keyboard.areOn, setOn: (areOn) => keyboard.setOn(areOn) });
+    openHelp(keyboard.list, { areOn: keyboard.areOn, setOn: (areOn) => keyboard.setOn(areOn) });
   }
 
   #search() {
@@ -439,7 +407,7 @@ export class Controls {
         run: () => void this.#log.note("mark", `Mark ${++this.#marks}`),
       },
       { keys: ["c"], what: "Clear the view", run: () => this.#clear() },
-      { keys: ["d"], what: "Dense rows", run: () => this.#showDensity(!isDense()) },
+      { keys: ["d"], what: "Dense rows", run: () => this.#toggleDensity() },
       { keys: ["?"], what: "This help", run: () => this.#openHelp() },
     ], (event) => {
       // Once for our own search, which knows the rows that are not drawn; twice for the browser's.
@@ -476,8 +444,4 @@ function loadStyle(href) {
   document.head.append(link);
   // Without it panels are plain, and work.
   return new Promise((resolve) => link.onload = link.onerror = resolve);
-}
-
-function isDense() {
-  return document.documentElement.dataset.density !== "roomy";
 }

@@ -6,7 +6,7 @@
  * @module
  */
 
-/** @param {ReturnType<import("./stats.js").Stats["snapshot"]>} snapshot */
+/** @param {import("./types.d.ts").StatsSnapshot} snapshot */
 export function showCounters({ p50, p95, rate, ...counts }) {
   const whole = new Intl.NumberFormat("en", { maximumFractionDigits: rate < 10 ? 1 : 0 });
   for (const element of document.querySelectorAll("[data-counter]")) {

@@ -6,14 +6,16 @@
  * @module
  */
 
+import { copy } from "./clipboard.js";
+import { isTime } from "./entry.js";
+import { find } from "./dom.js";
 import { jsonTree, longText } from "./json_tree.js";
 import { kindLook } from "./kind_look.js";
-import { find } from "./find.js";
-import { copy, copyOf } from "./panel.js";
+import { cloneTemplate } from "./template.js";
 import { showValueMenu } from "./value_menu.js";
 
-/** @typedef {import("./entry.js").Entry} Entry */
-/** @typedef {import("./logger_page.js").LoggerPage} LoggerPage */
+/** @typedef {import("./types.d.ts").Entry} Entry */
+/** @typedef {import("./panel_context.js").PanelContext} PanelContext */
 /** @typedef {{ field: string, value: string }} Value */
 
 /** The rest is in the tree. */
@@ -30,7 +32,7 @@ export class Drawer {
   /** @type {WeakMap<Element, Value>} */
   #values = new WeakMap();
 
-  /** @param {LoggerPage} page */
+  /** @param {PanelContext} page */
   constructor(page) {
     this.#page = page;
     this.#root.addEventListener("click", ({ target }) => {
@@ -40,14 +42,6 @@ export class Drawer {
       if (value !== undefined) showValueMenu(button, value, page);
       else this.#do(button);
     });
-  }
-
-  get isOpen() {
-    return this.#root.open;
-  }
-
-  get seq() {
-    return this.#entry?.seq;
   }
 
   /** @param {Entry} entry */
@@ -68,15 +62,25 @@ export class Drawer {
     find("[data-drawer-data]", HTMLElement).replaceChildren(
       data === undefined ? longText(entry.data) : jsonTree(data),
     );
-    for (const button of this.#root.querySelectorAll("[data-step]")) {
+    this.#showSteps("[data-step]");
+    find("[data-drawer-session]", HTMLElement).hidden = entry.sid === "";
+    this.#root.scrollTop = 0;
+    if (this.#root.open) return;
+    this.#root.show();
+    title.focus();
+  }
+
+  /** More may have come after what was the last. */
+  showNewSteps() {
+    if (this.#entry !== undefined) this.#showSteps("[data-step$=' 1'][aria-disabled=true]");
+  }
+
+  /** Says which ways lead on. @param {string} selector */
+  #showSteps(selector) {
+    for (const button of this.#root.querySelectorAll(selector)) {
       // Not `disabled`, which would take the focus from who has come to the end.
       button.setAttribute("aria-disabled", `${this.#step(button) === undefined}`);
     }
-    find("[data-drawer-session]", HTMLElement).hidden = entry.sid === "";
-    this.#root.scrollTop = 0;
-    if (this.isOpen) return;
-    this.#root.show();
-    title.focus();
   }
 
   close() {
@@ -90,7 +94,7 @@ export class Drawer {
    * @param {string} value
    */
   #row(name, field, value) {
-    const row = copyOf("[data-drawer-field]");
+    const row = cloneTemplate("[data-drawer-field]");
     find("th", HTMLElement, row).textContent = name;
     const button = find("button", HTMLButtonElement, row);
     button.textContent = value.slice(0, TEXT_MAX);
@@ -100,14 +104,14 @@ export class Drawer {
 
   /** @param {HTMLButtonElement} button */
   async #do(button) {
-    const { eventsUrl, permalink, select, showInContext } = this.#page;
+    const { historyUrl, permalink, select, showInContext } = this.#page;
     const entry = this.#entry;
     if (entry === undefined) return;
     const actions = {
       close: () => select(undefined),
       context: () => showInContext(entry.seq),
       data: () => copy(entry.data, this.#page, "The data is copied."),
-      curl: () => copy(curl(eventsUrl, entry.id), this.#page, "The command is copied."),
+      curl: () => copy(curl(historyUrl, entry.id), this.#page, "The command is copied."),
       link: () => copy(permalink(entry), this.#page, "The link is copied."),
     };
     const name = button.dataset.do;
@@ -127,7 +131,7 @@ export class Drawer {
   /** The update beside this one among those that are shown. @param {number} direction 1 or -1. */
   #inView(direction) {
     const { ring, selection } = this.#page;
-    const start = selection.indexOf(this.seq ?? NaN);
+    const start = selection.indexOf(this.#entry?.seq ?? NaN);
     for (let i = start + direction; start >= 0 && i >= 0 && i < selection.size; i += direction) {
       const entry = ring.at(selection.seqAt(i) ?? NaN);
       if (entry?.row === "update") return entry.seq;
@@ -212,12 +216,11 @@ export function clocksInWords({ time, client, sent, received }) {
 /**
  * What asks the history for one update.
  *
- * @param {URL} eventsUrl
+ * @param {URL} historyUrl
  * @param {string} id
  */
-export function curl(eventsUrl, id) {
-  const url = new URL(eventsUrl);
-  url.pathname = `${url.pathname.replace(/\/$/, "")}/history`;
+export function curl(historyUrl, id) {
+  const url = new URL(historyUrl);
   url.searchParams.set("until", id);
   url.searchParams.set("limit", "1");
   // The only character of an address that means something to a shell between these quotes.
@@ -240,14 +243,6 @@ function parse(data) {
  */
 function asObject(value) {
   return typeof value === "object" && value !== null ? /** @type {Record<string, unknown>} */ (value) : {};
-}
-
-/**
- * @param {unknown} value
- * @returns {value is number} Ms of the epoch that a Date can hold.
- */
-function isTime(value) {
-  return typeof value === "number" && Math.abs(value) <= 8.64e15;
 }
 
 /** @param {number} time */

@@ -8,29 +8,8 @@
 import { parseObject } from "./json.js";
 import { toUpdate } from "./update.js";
 
-/** @typedef {import("./event_stream.js").StreamEvent} StreamEvent */
-
-/**
- * @typedef {object} Entry
- * @property {number} seq Its place on this page: whole and consecutive; the ring sets it. Negative ones were scrolled back.
- * @property {"update" | "gap" | "mark" | "notice"} row
- * @property {string} id "" when it has none.
- * @property {string} kind That of a tracking event, else the SSE type; "" for all but updates.
- * @property {string} type The SSE type.
- * @property {string} level "debug", "info", "warning", "error" or "other".
- * @property {string} message One line.
- * @property {boolean} notify
- * @property {number} time In ms of the epoch: as the event tells it, or its id, or when it arrived.
- * @property {number} arrived In ms of the epoch.
- * @property {boolean} isLive It came as it happened, and was not read back.
- * @property {string} site "" when unknown.
- * @property {string} sid Its session; "" when unknown.
- * @property {number} n Its number in the session; -1 when unknown.
- * @property {number} latency Ms from the event to the server; -1 when unknown.
- * @property {number} dropped How many events its page had to give up before it.
- * @property {string} data As it came.
- * @property {string} text In small letters, to be searched.
- */
+/** @typedef {import("./types.d.ts").Entry} Entry */
+/** @typedef {import("./types.d.ts").StreamEvent} StreamEvent */
 
 const LEVELS = new Set(["debug", "info", "warning", "error"]);
 /** Characters; a row shows less. */
@@ -73,8 +52,8 @@ export function toEntry(event, { arrived, isLive }) {
       ? Math.min(Math.floor(body.dropped), 1e9)
       : 0,
     data: event.data,
-    // The kind of an event that is not tracked stands nowhere in its data.
-    text: (isTracked ? event.data : `${event.type} ${event.data}`).toLowerCase(),
+    // What the row says need not stand in the data: of the kind nothing does, and JSON has escapes.
+    text: `${kind} ${message} ${event.data}`.toLowerCase(),
   };
 }
 
@@ -137,15 +116,20 @@ function pathOf(url) {
   return address === null ? text(url) : address.pathname + address.search + address.hash;
 }
 
-/** @param {unknown} ms */
+/** @param {unknown} ms Number() would run what an object claims to be. */
 function seconds(ms) {
-  return `${Math.round(Number(ms) / 1000) || 0} s`;
+  return `${Math.round((typeof ms === "number" ? ms : 0) / 1000)} s`;
 }
 
 /** @param {unknown} value */
 function text(value) {
   if (typeof value === "string") return value;
-  return value === undefined || value === null ? "" : JSON.stringify(value).slice(0, MESSAGE_MAX);
+  try {
+    return value === undefined || value === null ? "" : JSON.stringify(value).slice(0, MESSAGE_MAX);
+  } catch {
+    // It is nested too deep to be written.
+    return "…";
+  }
 }
 
 /** @param {unknown} value */
@@ -169,6 +153,6 @@ function object(value) {
  * @param {unknown} value
  * @returns {value is number}
  */
-function isTime(value) {
+export function isTime(value) {
   return typeof value === "number" && Math.abs(value) <= 8.64e15;
 }

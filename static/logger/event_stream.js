@@ -6,12 +6,7 @@
  * @module
  */
 
-/**
- * @typedef {object} StreamEvent
- * @property {string} id The id that this very event bears, or "" when it bears none.
- * @property {string} type The SSE event name; "message" when the event has none.
- * @property {string} data
- */
+/** @typedef {import("./types.d.ts").StreamEvent} StreamEvent */
 
 /**
  * @typedef {object} ParserHandlers

@@ -7,7 +7,7 @@
 
 import { parseObject } from "./json.js";
 
-/** @typedef {import("./entry.js").Entry} Entry */
+/** @typedef {import("./types.d.ts").Entry} Entry */
 
 /** @type {(keyof Entry)[]} */
 const COLUMNS = ["time", "kind", "site", "sid", "n", "level", "message", "type", "id", "data"];
@@ -52,7 +52,7 @@ function cell(value) {
 }
 
 /**
- * JSON as it came, for a parser would round its large numbers; anything else as a string.
+ * JSON that has parts as it came, for a parser would round its large numbers; anything else as a string.
  *
  * @param {string} data
  */

@@ -7,10 +7,10 @@
  */
 
 import { toCsv, toJsonLines } from "./export.js";
-import { find } from "./find.js";
-import { openMenu } from "./panel.js";
+import { find } from "./dom.js";
+import { openMenu } from "./menu.js";
 
-/** @typedef {import("./entry.js").Entry} Entry */
+/** @typedef {import("./types.d.ts").Entry} Entry */
 
 /** Rows of one slice of work: a few milliseconds. */
 const SLICE_ROWS = 1_000;
@@ -19,16 +19,20 @@ const REVOKE_AFTER_MS = 60_000;
 
 /**
  * @param {HTMLElement} anchor
- * @param {import("./logger_page.js").LoggerPage} page
+ * @param {import("./panel_context.js").PanelContext} page
  */
-export function openExport(anchor, { ring, selection, toast }) {
-  const count = selection.size.toLocaleString("en");
+export function openExport(anchor, { ring, selection, floor, toast }) {
+  const first = () => selection.indexOf(floor() ?? ring.first, { nearest: true });
+  const count = (selection.size - first()).toLocaleString("en");
   find("[data-export-count]", HTMLElement).textContent = `Save ${count} row${count === "1" ? "" : "s"} as`;
   openMenu(find("[data-export-menu]", HTMLElement), anchor, async (name) => {
     while (selection.isScanning) await rest();
     // What comes or goes while the file is made does not change it.
-    const entries = Array.from({ length: selection.size }, (_, i) => ring.at(selection.seqAt(i) ?? NaN))
-      .filter((entry) => entry !== undefined);
+    const start = first();
+    const entries = Array.from(
+      { length: selection.size - start },
+      (_, i) => ring.at(selection.seqAt(start + i) ?? NaN),
+    ).filter((entry) => entry !== undefined);
     const link = document.createElement("a");
     link.href = URL.createObjectURL(await toFile(entries, name === "csv" ? toCsv : toJsonLines));
     link.download = `updates-${new Date().toISOString().slice(0, 19).replace(/[:T]/g, "-")}.${name}`;

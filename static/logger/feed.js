@@ -1,6 +1,5 @@
 // @ts-check
 /// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
 /**
  * Draws the part of the log that is in view, with a few dozen rows that are used again and again. It follows the
  * newest row, or keeps the row under the reader's eyes where it is, whatever comes or goes above and below.
@@ -10,13 +9,7 @@
 
 import { Row } from "./row.js";
 
-/**
- * @typedef {object} FeedHandlers
- * @property {(seq: number, target: Element) => void} onClick
- * @property {(rows: Iterable<Row>) => void} onDraw
- * @property {() => void} onPlace What is in view, or whether it follows, has changed.
- * @property {() => void} onTop The reader has come near the oldest row.
- */
+/** @typedef {import("./types.d.ts").FeedHandlers} FeedHandlers */
 
 /** Rows beyond either edge, so that a scroll does not outrun them. */
 const SPARE_ROWS = 4;
@@ -92,9 +85,14 @@ export class Feed {
     return this.#pause === "";
   }
 
-  /** Whether the oldest row is in view. */
+  /** Whether the first row is in view. */
   get isAtTop() {
-    return this.#floor === undefined && this.#top < this.#height;
+    return this.#top < this.#height;
+  }
+
+  /** The first row that is shown, while others before it are not. */
+  get floor() {
+    return this.#floor;
   }
 
   /** The row that the keyboard is at. */
@@ -176,6 +174,8 @@ export class Feed {
    * @param {boolean} [isCentered]
    */
   moveTo(seq, isCentered = false) {
+    // Who asks for a row before it wants to see it.
+    if (seq < (this.#floor ?? -Infinity)) this.#floor = undefined;
     const index = this.#indexOf(seq);
     const top = index * this.#height;
     const end = top + this.#height - this.#viewHeight;
@@ -189,7 +189,7 @@ export class Feed {
     }
     this.draw();
     this.#rows.get(seq)?.node.focus({ preventScroll: true });
-    if (this.isAtTop) this.#on.onTop();
+    if (this.isAtTop) this.#reachTop();
     this.#on.onPlace();
     return seq;
   }
@@ -197,7 +197,7 @@ export class Feed {
   /** @param {number | undefined} seq The row whose details are shown. */
   select(seq) {
     this.#selected = seq;
-    for (const row of this.#rows.values()) this.#mark(row);
+    for (const row of this.#rows.values()) this.#showSelected(row);
   }
 
   /** @param {number | undefined} seq The first row that is shown; undefined for all. */
@@ -210,9 +210,10 @@ export class Feed {
   focus() {
     const row = this.#rows.get(this.active ?? NaN);
     if (row !== undefined && !this.isFollowing) this.moveTo(row.seq);
-    else {(row?.node ?? this.#list.querySelector("[tabindex='0']") ?? this.#scroller).focus({
-        preventScroll: true,
-      });}
+    else {
+      const node = row?.node ?? this.#list.querySelector("[tabindex='0']") ?? this.#scroller;
+      node.focus({ preventScroll: true });
+    }
   }
 
   get #base() {
@@ -252,6 +253,10 @@ export class Feed {
     this.#top = this.#scroller.scrollTop;
   }
 
+  #reachTop() {
+    if (this.#floor === undefined) this.#on.onTop();
+  }
+
   #noteAnchor() {
     if (this.#size === 0) return;
     const index = Math.min(Math.floor(this.#top / this.#height), this.#size - 1);
@@ -277,7 +282,7 @@ export class Feed {
       if (this.#size * this.#height - this.#viewHeight - top > this.#height) this.pause("scroll");
     } else if (this.#pause === "scroll" && !isUp && top >= this.#goal) return this.follow();
     this.#drawWindow();
-    if (isUp && top < TOP_ROWS * this.#height) this.#on.onTop();
+    if (isUp && top < TOP_ROWS * this.#height) this.#reachTop();
     this.#on.onPlace();
   }
 
@@ -338,7 +343,7 @@ export class Feed {
     const row = this.#spare.shift() ?? new Row(this.#template);
     row.fill(entry);
     this.#rows.set(seq, row);
-    this.#mark(row);
+    this.#showSelected(row);
     return row;
   }
 
@@ -354,7 +359,7 @@ export class Feed {
   }
 
   /** @param {Row} row */
-  #mark(row) {
+  #showSelected(row) {
     if (row.seq === this.#selected) row.node.setAttribute("aria-selected", "true");
     else row.node.removeAttribute("aria-selected");
   }

@@ -8,7 +8,7 @@
 
 import { Chips } from "./chips.js";
 import { showCounters } from "./counters_view.js";
-import { find } from "./find.js";
+import { find } from "./dom.js";
 import { Stats } from "./stats.js";
 import { Timeline } from "./timeline.js";
 import { TimelineView } from "./timeline_view.js";
@@ -27,7 +27,7 @@ export class Figures {
   /** @param {import("./logger.js").Log} log */
   constructor(log) {
     this.#log = log;
-    const onRange = (/** @type {{from?: number, to?: number}} */ range) =>
+    const onRange = (/** @type {import("./types.d.ts").Range} */ range) =>
       log.use((controls) => controls.setRange(range));
     this.#view = new TimelineView(
       find("[data-timeline] canvas", HTMLCanvasElement),
@@ -45,10 +45,10 @@ export class Figures {
         timelineTable(this.#snapshot(log.now()), log.now(), onRange),
       );
     });
-    setInterval(() => this.show(), SHOW_EVERY_MS);
+    setInterval(() => this.#show(), SHOW_EVERY_MS);
   }
 
-  /** @param {import("./entry.js").Entry[]} entries */
+  /** @param {import("./types.d.ts").Entry[]} entries */
   add(entries) {
     for (const entry of entries) {
       this.#stats.add(entry);
@@ -57,7 +57,7 @@ export class Figures {
     }
   }
 
-  /** @param {readonly import("./entry.js").Entry[]} older Those that were scrolled back to since. */
+  /** @param {readonly import("./types.d.ts").Entry[]} older Those that were scrolled back to since. */
   rebuild(older) {
     for (const entry of older) this.#stats.add(entry, true);
     for (const entry of older) this.#timeline.add(entry);
@@ -66,10 +66,10 @@ export class Figures {
     const from = ring.isFull ? ring.at(ring.first)?.arrived : 0;
     this.#matching = filter.isOn ? new Timeline(from) : undefined;
     for (const entry of filter.isOn ? ring : []) this.#addMatching(entry);
-    this.show();
+    this.#show();
   }
 
-  show() {
+  #show() {
     if (document.hidden) return;
     const now = this.#log.now();
     const { terms, range } = this.#log.filter;
@@ -84,7 +84,7 @@ export class Figures {
     return (this.#matching ?? this.#timeline).snapshot(now);
   }
 
-  /** @param {import("./entry.js").Entry} entry */
+  /** @param {import("./types.d.ts").Entry} entry */
   #addMatching(entry) {
     if (this.#log.filter.matches(entry)) this.#matching?.add(entry);
   }

@@ -1,6 +1,5 @@
 // @ts-check
 /// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
 /**
  * Paints a text wherever it stands in the rows, without a change to their elements.
  *

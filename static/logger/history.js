@@ -1,5 +1,4 @@
 // @ts-check
-/// <reference lib="dom" />
 /**
  * Reads what happened before from the history of the hub, page by page.
  *
@@ -7,63 +6,47 @@
  */
 
 import { parseObject } from "./json.js";
-import { describe, OpenError } from "./open_stream.js";
-import { noAnswer, readRefusal } from "./refusal.js";
+import { ask, errorOf, noAnswer, RequestError } from "./refusal.js";
 
-/** @typedef {import("./event_stream.js").StreamEvent} StreamEvent */
+/** @typedef {import("./types.d.ts").HistoryPage} HistoryPage */
+/** @typedef {import("./types.d.ts").HistoryPlace} HistoryPlace */
+/** @typedef {import("./types.d.ts").StreamEvent} StreamEvent */
 
-/**
- * @typedef {object} HistoryPage
- * @property {StreamEvent[]} events The oldest first.
- * @property {string | null} older What to ask for the page before it; null when there is nothing older.
- * @property {string | null} newer Likewise for the one after it.
- */
-
-/** @typedef {{ before: string } | { after: string } | { until: string } | Record<string, never>} HistoryPlace */
+/** A connection that died without a word answers never. */
+const ANSWER_MS_MAX = 30_000;
 
 export class History {
-  #url;
+  /** Of the history; a page of it is asked for by parameters. */
+  url;
 
   /** @param {URL} eventsUrl Of the stream, with its matchers. */
   constructor(eventsUrl) {
-    this.#url = new URL(eventsUrl);
-    this.#url.pathname = `${this.#url.pathname.replace(/\/$/, "")}/history`;
+    this.url = new URL(eventsUrl);
+    this.url.pathname = `${this.url.pathname.replace(/\/$/, "")}/history`;
   }
 
   /**
    * @param {HistoryPlace} place Nothing stands for the newest.
    * @param {number} limit
    * @returns {Promise<HistoryPage>}
-   * @throws {OpenError}
+   * @throws {RequestError}
    */
   async read(place, limit) {
-    const url = new URL(this.#url);
+    const url = new URL(this.url);
     for (const [name, value] of Object.entries({ ...place, limit })) url.searchParams.set(name, `${value}`);
-    const response = await ask(url);
-    if (!response.ok) {
-      const refusal = await readRefusal(response);
-      throw new OpenError(describe(refusal, response.statusText, ""), refusal);
-    }
+    const response = await ask(url, { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
+    if (!response.ok) throw await errorOf(response);
     const text = await response.text().catch(() => undefined);
     const { updates, older, newer } = parseObject(text ?? "");
     if (!Array.isArray(updates)) {
       // Where the connection breaks within it, it may be one the next time.
       const status = text === undefined ? 0 : response.status;
-      throw new OpenError("The address of the history answers with something else.", {
+      throw new RequestError("The address of the history answers with something else.", {
         ...noAnswer(),
         status,
       });
     }
     return { events: updates.flatMap(toEvents), older: toPlace(older), newer: toPlace(newer) };
-  }
-}
-
-/** @param {URL} url */
-async function ask(url) {
-  try {
-    return await fetch(url, { cache: "no-store", credentials: "omit" });
-  } catch {
-    throw new OpenError(`${url.host} cannot be reached.`, noAnswer());
   }
 }
 
@@ -86,5 +69,5 @@ const toPlace = (place) => typeof place === "string" ? place : null;
  * @param {unknown} error
  */
 export function isForgotten(error) {
-  return error instanceof OpenError && [404, 410].includes(error.refusal.status);
+  return error instanceof RequestError && [404, 410].includes(error.refusal.status);
 }

@@ -10,20 +10,22 @@ const LOST_MS_MIN = 1_000;
 
 export class Interruptions {
   #log;
-  /** In ms of the epoch; 0 while it is there. */
-  #lostAt;
+  /** In ms of the epoch; 0 while it is there, or has never been. */
+  #lostAt = 0;
+  #wasConnected;
 
   /** @param {import("./logger.js").Log} log */
   constructor(log) {
     this.#log = log;
-    this.#lostAt = log.isLive ? 0 : Date.now();
+    this.#wasConnected = log.isLive;
   }
 
-  /** @param {import("./source.js").SourceState} state */
+  /** @param {import("./types.d.ts").SourceState} state */
   show({ name }) {
     const isConnected = name === "live" || name === "catching-up";
     const lostAt = this.#lostAt;
-    this.#lostAt = isConnected ? 0 : lostAt || Date.now();
+    this.#wasConnected ||= isConnected;
+    this.#lostAt = isConnected || !this.#wasConnected ? 0 : lostAt || Date.now();
     if (!isConnected || lostAt === 0) return;
     const { ring, note } = this.#log;
     const lostMs = Date.now() - lostAt;

@@ -7,7 +7,7 @@
 
 /**
  * @param {string} text
- * @returns {Record<string, unknown>} Empty when the text is no JSON object.
+ * @returns {Record<string, unknown>} Or the list, if it is one; empty for any other text.
  */
 export function parseObject(text) {
   try {

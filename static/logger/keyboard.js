@@ -50,7 +50,11 @@ export class Keyboard {
     const { key, target } = event;
     if (event.altKey || event.isComposing) return;
     if (!this.#areOn && key !== "Escape") return;
-    if (event.ctrlKey || event.metaKey) return this.#onModified(event);
+    if (event.ctrlKey || event.metaKey) {
+      // Behind a dialog nothing can take the focus.
+      if (document.querySelector("dialog:modal") === null) this.#onModified(event);
+      return;
+    }
     if (target instanceof Element && isTheirs(target, key)) return;
     const shortcut = this.#shortcuts.find(({ keys }) => keys.includes(key));
     if (shortcut !== undefined && shortcut.run() !== false) event.preventDefault();

@@ -13,35 +13,19 @@
 
 import { Backoff } from "./backoff.js";
 import { EventStreamParser } from "./event_stream.js";
-import { OpenError, openStream } from "./open_stream.js";
+import { openStream } from "./open_stream.js";
+import { RequestError } from "./refusal.js";
 import { SeenIds } from "./seen_ids.js";
 import { readSignal } from "./signal.js";
 
-/** @typedef {import("./event_stream.js").StreamEvent} StreamEvent */
-/** @typedef {import("./open_stream.js").StreamRequest} StreamRequest */
-
-/**
- * @typedef {object} Wait Why there is no connection, and when the next attempt starts.
- * @property {OpenError | "ended" | "broken" | "offline"} cause
- * @property {number} openMs How long the connection had been open; 0 when it was cut off by "offline" or never open.
- * @property {number} retryAt In ms of the epoch.
- */
-
-/**
- * @typedef {object} LastingStreamHandlers
- * @property {(event: StreamEvent) => void} onEvent
- * @property {(reason: string) => void} onGap The server could not go on where the stream had ended.
- * @property {(signal: import("./signal.js").Signal) => void} [onSignal] The server has said something else about the stream.
- * @property {() => void} onConnecting
- * @property {(since: number) => void} onOpen In ms of the epoch.
- * @property {(wait: Wait) => void} onWait May close the stream, where to try again is no use.
- */
+/** @typedef {import("./types.d.ts").LastingStreamHandlers} LastingStreamHandlers */
+/** @typedef {import("./types.d.ts").StreamEvent} StreamEvent */
+/** @typedef {import("./types.d.ts").StreamRequest} StreamRequest */
+/** @typedef {import("./types.d.ts").Wait} Wait */
 
 /** The server sends a heartbeat every 10 s; three missed ones mean a dead connection. */
 const SILENCE_MS_MAX = 30_000;
 const WATCH_EVERY_MS = 5_000;
-/** A computer that wakes up gives its connection one heartbeat's time before it counts as dead. */
-const WAKE_GRACE_MS = 11_000;
 /** A connection that lasted this long was a good one: the back-off starts anew. */
 const STABLE_MS = 10_000;
 
@@ -60,7 +44,8 @@ export class LastingStream {
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #watchTimer;
   #watchedAt = 0;
-  #heardAt = 0;
+  /** How long nothing was heard while this page was awake. */
+  #silentMs = 0;
 
   /**
    * It follows the life of the page from now on.
@@ -127,7 +112,7 @@ export class LastingStream {
       await this.#read(body, attempt);
     } catch (error) {
       // Otherwise the connection was cut, or an event is too large to be one.
-      cause = error instanceof OpenError ? error : "broken";
+      cause = error instanceof RequestError ? error : "broken";
     }
     if (this.#current === attempt) {
       this.#retryLater(cause, openedAt === undefined ? 0 : Date.now() - openedAt);
@@ -159,7 +144,7 @@ export class LastingStream {
     for (;;) {
       const { done, value } = await reader.read();
       if (done || this.#current !== attempt) return;
-      this.#heardAt = Date.now();
+      this.#silentMs = 0;
       parser.feed(decoder.decode(value, { stream: true }));
     }
   }
@@ -182,7 +167,7 @@ export class LastingStream {
   #retryLater(cause, openMs) {
     this.#disconnect();
     if (openMs >= STABLE_MS) this.#backoff.reset();
-    const delayMs = this.#backoff.next(cause instanceof OpenError ? cause.refusal.retryAfterMs : 0);
+    const delayMs = this.#backoff.next(cause instanceof RequestError ? cause.refusal.retryAfterMs : 0);
     this.#retryTimer = setTimeout(() => this.#connect(), delayMs);
     this.#handlers.onWait({ cause, openMs, retryAt: Date.now() + delayMs });
   }
@@ -197,15 +182,16 @@ export class LastingStream {
   }
 
   #watch() {
-    this.#heardAt = this.#watchedAt = Date.now();
+    this.#silentMs = 0;
+    this.#watchedAt = Date.now();
     this.#watchTimer = setInterval(() => this.#checkSilence(), WATCH_EVERY_MS);
   }
 
   #checkSilence() {
     const now = Date.now();
-    const slept = now - this.#watchedAt > 2 * WATCH_EVERY_MS;
+    // A computer that wakes up gives its connection the time of a heartbeat before it counts as dead.
+    this.#silentMs += Math.min(now - this.#watchedAt, 2 * WATCH_EVERY_MS);
     this.#watchedAt = now;
-    if (slept) this.#heardAt = Math.max(this.#heardAt, now - SILENCE_MS_MAX + WAKE_GRACE_MS);
-    if (now - this.#heardAt > SILENCE_MS_MAX) this.#connect();
+    if (this.#silentMs > SILENCE_MS_MAX) this.#connect();
   }
 }

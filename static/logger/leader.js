@@ -7,12 +7,7 @@
  * @module
  */
 
-/**
- * @typedef {object} LeaderHandlers
- * @property {() => void} onLead
- * @property {() => void} onFollow It leads no more.
- * @property {(message: unknown) => void} onMessage From another tab; never trusted, for other pages of this origin may speak.
- */
+/** @typedef {import("./types.d.ts").LeaderHandlers} LeaderHandlers */
 
 /** The stream's own heartbeat comes every 10 s and is passed on, so that no throttled timer decides. */
 const BEAT_MS = 10_000;
@@ -33,7 +28,8 @@ export class Leader {
   #release;
   /** @type {AbortController | undefined} Ends the wait for it. */
   #waiting;
-  #heardAt = 0;
+  /** How long nobody was heard while this tab was awake. */
+  #silentMs = 0;
   #lookedAt = 0;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #timer;
@@ -51,11 +47,11 @@ export class Leader {
   join() {
     this.#channel = new BroadcastChannel(this.#name);
     this.#channel.onmessage = ({ data }) => {
-      this.#heardAt = Date.now();
+      this.#silentMs = 0;
       this.#handlers.onMessage(data);
     };
     this.#lookedAt = Date.now();
-    this.#heardAt = this.#lookedAt - SILENCE_MS_MAX + ANSWER_MS_MAX;
+    this.#silentMs = SILENCE_MS_MAX - ANSWER_MS_MAX;
     this.#timer = setInterval(() => this.#look(), BEAT_MS / 2);
     this.#want({});
   }
@@ -87,14 +83,16 @@ export class Leader {
         options.steal ? options : { signal: waiting.signal },
         () => this.#waiting === waiting ? this.#lead() : undefined,
       );
-    } catch {
-      // It was stolen from here, or is not waited for any more.
+    } catch (error) {
+      // Otherwise it was stolen from here, or is not waited for any more.
+      const isDenied = error instanceof DOMException && error.name === "SecurityError";
+      if (isDenied && this.#waiting === waiting) return void this.#lead();
     }
     // Who has left, and perhaps come back, learns of it late.
     if (this.#waiting !== waiting || !this.isLeader) return;
     this.isLeader = false;
     this.#handlers.onFollow();
-    this.#heardAt = Date.now();
+    this.#silentMs = 0;
     this.#want({});
   }
 
@@ -107,15 +105,13 @@ export class Leader {
 
   #look() {
     const now = Date.now();
-    // A tab that was frozen itself has heard nobody, and gives the leader the time of a beat.
-    if (now - this.#lookedAt > BEAT_MS) {
-      this.#heardAt = Math.max(this.#heardAt, now - SILENCE_MS_MAX + BEAT_MS);
-    }
+    // A tab that was frozen itself has heard nobody meanwhile.
+    this.#silentMs += Math.min(now - this.#lookedAt, BEAT_MS);
     this.#lookedAt = now;
     // A sign of life also while there is no connection that brings any.
     if (this.isLeader) this.tell(null);
-    else if (now - this.#heardAt > SILENCE_MS_MAX) {
-      this.#heardAt = now;
+    else if (this.#silentMs > SILENCE_MS_MAX) {
+      this.#silentMs = 0;
       this.#want({ steal: true });
     }
   }

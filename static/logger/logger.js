@@ -2,14 +2,14 @@
 /// <reference lib="dom" />
 /**
  * Wires the logger page: what the stream brings goes to the ring, and ten times a second the page shows the end of it.
- * What follows the updates besides is loaded behind the first rows, the controls once someone reaches for the page.
+ * Observers are loaded behind the first rows, the controls once someone reaches for the page.
  *
  * @module
  */
 
 import { noteEntry, toEntry } from "./entry.js";
 import { Feed } from "./feed.js";
-import { find } from "./find.js";
+import { find } from "./dom.js";
 import { FlushTimer } from "./flush_timer.js";
 import { read } from "./preference.js";
 import { Ring } from "./ring.js";
@@ -17,15 +17,16 @@ import { Selection } from "./selection.js";
 import { Source } from "./source.js";
 import { StatusView } from "./status_view.js";
 
-/** @typedef {import("./entry.js").Entry} Entry */
-/** @typedef {{field: string, value: string, isExcluded: boolean}} Term */
+/** @typedef {import("./types.d.ts").Entry} Entry */
+/** @typedef {import("./types.d.ts").Term} Term */
+/** @typedef {import("./types.d.ts").Range} Range */
 
-/** @typedef {typeof log} Log What followers and controls get. */
+/** @typedef {typeof log} Log What observers and controls get. */
 
 /**
- * What has something to do with each update, beside the feed.
+ * What looks at each update, beside the feed.
  *
- * @typedef {object} Followers
+ * @typedef {object} Observers
  * @property {import("./figures.js").Figures} figures
  * @property {import("./announcer.js").Announcer} announcer
  * @property {import("./interruptions.js").Interruptions} interruptions
@@ -80,13 +81,13 @@ const flushTimer = new FlushTimer(() => {
   selection.update();
   feed.draw();
   showLog();
-  if (ring.size > 0 || log.isLive) followers();
+  if (ring.size > 0 || log.isLive) observers();
 });
 selection.onChange = () => flushTimer.request();
 
-/** @type {Promise<Followers> | undefined} */
+/** @type {Promise<Observers> | undefined} */
 let loading;
-/** @type {Followers | undefined} */
+/** @type {Observers | undefined} */
 let loaded;
 /** @type {Promise<import("./controls.js").Controls> | undefined} */
 let controls;
@@ -98,7 +99,7 @@ const source = new Source({
     const arrived = log.now();
     const entries = events.map((event) => toEntry(event, { arrived, isLive }));
     for (const entry of entries) ring.push(entry);
-    follow(entries);
+    observe(entries);
     flushTimer.request();
   },
   onGap(reason) {
@@ -125,8 +126,7 @@ const log = {
   selection,
   feed,
   source,
-  eventsUrl,
-  /** @type {{text: string, terms: readonly Term[], range: {from?: number, to?: number}, isOn: boolean, matches: (entry: Entry) => boolean}} */
+  /** @type {{text: string, terms: readonly Term[], range: Range, isOn: boolean, matches: (entry: Entry) => boolean}} */
   filter: { text: "", terms: [], range: {}, isOn: false, matches: () => true },
   isLive: false,
   isReadAloud: false,
@@ -143,7 +143,7 @@ const log = {
    */
   showFigures: (older) => loaded?.figures.rebuild(older),
   use,
-  followers,
+  observers,
   /**
    * @param {"gap" | "mark" | "notice"} row
    * @param {string} text
@@ -151,7 +151,7 @@ const log = {
   note(row, text) {
     const entry = noteEntry(row, text, log.now());
     ring.push(entry);
-    follow([entry]);
+    observe([entry]);
     flushTimer.request();
     return entry;
   },
@@ -171,16 +171,15 @@ function reach(event) {
   if (event instanceof KeyboardEvent) {
     const { key, ctrlKey, metaKey } = event;
     const isOnRow = document.querySelector("[data-rows]:focus-within") !== null;
+    const isFind = (ctrlKey || metaKey) && key === "f" && read("logger.shortcuts") !== "off";
     // Too late for the controls: the browser would search or scroll, too.
-    if (ctrlKey || metaKey ? key === "f" : isOnRow && /Arrow|Page|Home|End| /.test(key)) {
-      event.preventDefault();
-    }
+    if (isFind || isOnRow && /Arrow|Page|Home|End| /.test(key)) event.preventDefault();
   }
   use((controls) => controls.take(event));
 }
 
-/** @returns {Promise<Followers>} */
-function followers() {
+/** @returns {Promise<Observers>} */
+function observers() {
   return loading ??= Promise.all([
     import("./figures.js"),
     import("./announcer.js"),
@@ -193,20 +192,21 @@ function followers() {
       interruptions: new Interruptions(log),
       alerts: new Alerts(log),
     };
-    follow([...ring]);
+    observe([...ring]);
     loaded.figures.rebuild([]);
     return loaded;
   });
 }
 
-/** @param {Entry[]} entries Of the ring, where those wait that come before the followers do. */
-function follow(entries) {
+/** @param {Entry[]} entries Of the ring, where those wait that come before the observers do. */
+function observe(entries) {
   if (loaded === undefined) return;
   const { figures, announcer, alerts } = loaded;
   figures.add(entries);
+  if (log.isReadAloud) selection.update();
   const happened = entries.filter(({ row, isLive }) => isLive && (row === "update" || row === "gap"));
   for (const entry of happened) {
-    announcer.add(entry, log.isReadAloud && entry.row === "update" && log.filter.matches(entry));
+    announcer.add(entry, log.isReadAloud && entry.row === "update" && selection.indexOf(entry.seq) >= 0);
   }
   alerts.offer(happened.filter(({ row }) => row === "update"));
 }
@@ -228,7 +228,8 @@ function showLog() {
   jump.hidden = isFollowing || size === 0;
   step.hidden = unseen === 0;
   jumpLabel.textContent = unseen === 0 ? "Newest" : `${unseen.toLocaleString("en")} new`;
-  older.hidden = source.older === null || !log.isLive || !feed.isAtTop;
+  const isMore = feed.floor !== undefined || source.older !== null && log.isLive;
+  older.hidden = !isMore || !feed.isAtTop;
 }
 
 const density = read("logger.density");

@@ -6,7 +6,7 @@
  * @module
  */
 
-/** @typedef {import("./entry.js").Entry} Entry */
+/** @typedef {import("./types.d.ts").Entry} Entry */
 /** @typedef {import("./ring.js").Ring} Ring */
 
 /**
@@ -28,8 +28,7 @@ export class Matches {
   onChange = () => {};
   #ring;
   #filter;
-  /** Places that match, rising; those before #head were forgotten by the ring. */
-  /** @type {number[]} */
+  /** @type {number[]} Places that match, rising; those before #head were forgotten by the ring. */
   #seqs = [];
   #head = 0;
   /** What was judged: from here, to there. */

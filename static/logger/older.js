@@ -1,28 +1,109 @@
 // @ts-check
 /// <reference lib="dom" />
 /**
- * Reads what was before all that the page has, when someone asks for it.
+ * Brings what was before all that the page has, when someone asks for it. The source goes on from there, so what it
+ * knows of the history is written here, too.
  *
  * @module
  */
 
+import { noteEntry, toEntry } from "./entry.js";
+import { find } from "./dom.js";
 import { isForgotten } from "./history.js";
 
-/** @typedef {import("./event_stream.js").StreamEvent} StreamEvent */
+/** @typedef {import("./types.d.ts").Entry} Entry */
+/** @typedef {import("./types.d.ts").StreamEvent} StreamEvent */
 /** @typedef {import("./source.js").Source} Source */
 
 const PAGE = 500;
 /** Pages that are read for one that is not empty; then it is the reader's to ask again. */
 const EMPTY_PAGES_MAX = 20;
+/** Updates before the one that a link leads to. */
+const CONTEXT_OF_LINK = 200;
+
+export class Older {
+  #log;
+  #toasts;
+  /** @type {Promise<void> | undefined} */
+  #loading;
+
+  /**
+   * @param {import("./logger.js").Log} log
+   * @param {import("./toasts.js").Toasts} toasts
+   */
+  constructor(log, toasts) {
+    this.#log = log;
+    this.#toasts = toasts;
+  }
+
+  /** One page more, if there is one. */
+  async load() {
+    if (this.#log.source.older === null || !this.#log.isLive || this.#loading !== undefined) return;
+    this.#loading = this.#loadPage();
+    await this.#loading;
+    this.#loading = undefined;
+  }
+
+  async #loadPage() {
+    const { source } = this.#log;
+    const label = find("[data-older-label]", HTMLElement);
+    label.textContent = "Loading…";
+    try {
+      const { events, hasMore } = await readOlder(source);
+      this.#prepend(events, hasMore ? [] : ["The history that is kept begins here."], []);
+    } catch (error) {
+      this.#toasts.show(`Older updates cannot be loaded. ${error instanceof Error ? error.message : ""}`);
+    } finally {
+      label.textContent = "Older updates";
+      this.#log.requestFlush();
+    }
+  }
+
+  /** An update and what was before it, if anybody knows it. @param {string} id */
+  async loadUntil(id) {
+    // Two at once would get in each other's way.
+    await this.#loading;
+    if (this.#log.ring.find(id) !== undefined) return;
+    try {
+      const { events } = await readUntil(this.#log.source, id);
+      if (events.length > 0) this.#prepend(events, [], ["Updates between these are not loaded."]);
+    } catch {
+      // Whatever the reason, the page says that it does not have the update.
+    }
+  }
+
+  /**
+   * @param {StreamEvent[]} events Oldest first.
+   * @param {string[]} before Notes.
+   * @param {string[]} after
+   */
+  #prepend(events, before, after) {
+    const { ring, selection, feed, source, now } = this.#log;
+    const updates = events.map((event) => toEntry(event, { arrived: now(), isLive: false }));
+    const note = (/** @type {Entry | undefined} */ beside) => (/** @type {string} */ text) =>
+      noteEntry("notice", text, beside?.time ?? now());
+    const entries = [
+      ...before.map(note(updates[0] ?? ring.at(ring.first))),
+      ...updates,
+      ...after.map(note(updates.at(-1))),
+    ];
+    // What does not fit would be the first to go.
+    const count = ring.unshift(entries);
+    if (count < entries.length) source.older = null;
+    selection.update();
+    feed.draw();
+    this.#log.showFigures(entries.slice(entries.length - count));
+  }
+}
 
 /**
  * The page before the oldest that was handed over.
  *
  * @param {Source} source
  * @returns {Promise<{ events: StreamEvent[], hasMore: boolean }>}
- * @throws {import("./open_stream.js").OpenError}
+ * @throws {import("./refusal.js").RequestError}
  */
-export async function readOlder(source) {
+async function readOlder(source) {
   /** @type {StreamEvent[]} */
   let events = [];
   // With matchers that match little, a page may be empty though there is more.
@@ -39,15 +120,14 @@ export async function readOlder(source) {
 }
 
 /**
- * The newest ones up to this one; from there readOlder() goes on.
+ * An update and what was before it; from there readOlder() goes on.
  *
  * @param {Source} source
  * @param {string} id
- * @param {number} limit
- * @throws {import("./open_stream.js").OpenError} Also when nobody knows it any more.
+ * @throws {import("./refusal.js").RequestError} Also when nobody knows it any more.
  */
-export async function readUntil(source, id, limit) {
-  const { events, older } = await source.history.read({ until: id }, limit);
+async function readUntil(source, id) {
+  const { events, older } = await source.history.read({ until: id }, CONTEXT_OF_LINK);
   source.older = older;
   for (const event of events) source.seenIds.add(event.id);
   return { events, hasMore: older !== null };

@@ -1,5 +1,4 @@
 // @ts-check
-/// <reference lib="dom" />
 /**
  * What a reader has chosen, for the next visit. Where storage is forbidden a choice lasts as long as the page.
  *

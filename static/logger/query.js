@@ -6,8 +6,8 @@
  * @module
  */
 
-/** @typedef {import("./entry.js").Entry} Entry */
-/** @typedef {{ field: string, value: string, isExcluded: boolean }} Term A term that asks for a value of a field. */
+/** @typedef {import("./types.d.ts").Entry} Entry */
+/** @typedef {import("./types.d.ts").Term} Term */
 /** @typedef {(entry: Entry) => boolean} Test */
 
 /**
@@ -18,8 +18,8 @@
  * @property {Term[]} facets
  */
 
-/** @type {Record<string, (entry: Entry) => string>} */
-const FIELDS = {
+/** What a term can ask for. @type {Record<string, (entry: Entry) => string>} */
+export const FIELDS = {
   k: ({ kind }) => kind,
   site: ({ site }) => site,
   sid: ({ sid }) => sid,
@@ -104,7 +104,9 @@ export function withoutTerm(text, { field, value, isExcluded }) {
 /** @param {Term} term */
 function formatTerm({ field, value, isExcluded }) {
   const isPlain = /^[^\s"\\]+$/.test(value);
-  const shown = isPlain ? value : `"${value.replace(/["\\]/g, "\\$&")}"`;
+  // A field of one line would drop its breaks.
+  const inOneLine = value.replace(/["\\]/g, "\\$&").replaceAll("\n", "\\n").replaceAll("\r", "\\r");
+  const shown = isPlain ? value : `"${inOneLine}"`;
   return `${isExcluded ? "-" : ""}${field}:${shown}`;
 }
 
@@ -117,7 +119,7 @@ function unquote(value) {
 
 /** @param {string} text */
 function unescape(text) {
-  return text.replace(/\\(.)/gs, "$1");
+  return text.replace(/\\(.)/gs, (_, char) => ({ n: "\n", r: "\r" })[/** @type {string} */ (char)] ?? char);
 }
 
 /** @param {Test} test @returns {Test} */

@@ -1,22 +1,48 @@
 // @ts-check
 /**
- * Reads an answer that is not the one hoped for.
+ * Asks a server, and says why the answer is not the one hoped for.
  *
  * @module
  */
 
 import { parseObject } from "./json.js";
 
-/**
- * @typedef {object} Refusal
- * @property {number} status 0 when there was no answer at all.
- * @property {string} detail What the server says, "" when it says nothing.
- * @property {string} requestId What the log of the server knows the request by; "" when the answer has none.
- * @property {number} retryAfterMs What the server asks to wait; 0 when it does not ask.
- */
+/** @typedef {import("./types.d.ts").Refusal} Refusal */
 
 /** Problem details are text of whoever answered; a page of it would hide the page. */
 const DETAIL_CHARACTERS_MAX = 300;
+
+/** A request that did not bring what was asked for. The message is a sentence to show. */
+export class RequestError extends Error {
+  /**
+   * @param {string} message
+   * @param {Refusal} refusal
+   */
+  constructor(message, refusal) {
+    super(message);
+    this.refusal = refusal;
+  }
+}
+
+/**
+ * @param {URL} url
+ * @param {RequestInit} [init]
+ * @throws {RequestError} When nobody answers.
+ */
+export async function ask(url, init) {
+  try {
+    return await fetch(url, { cache: "no-store", credentials: "omit", ...init });
+  } catch {
+    throw new RequestError(`${url.host} cannot be reached.`, noAnswer());
+  }
+}
+
+/** @param {Response} response Its body is read, or cancelled. */
+export async function errorOf(response) {
+  const refusal = await readRefusal(response);
+  const answer = `The server answers ${response.status} ${response.statusText}`.trim();
+  return new RequestError(refusal.detail === "" ? `${answer}.` : `${answer}: ${refusal.detail}`, refusal);
+}
 
 /**
  * @param {Response} response Its body is read, or cancelled.

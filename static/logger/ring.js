@@ -5,7 +5,7 @@
  * @module
  */
 
-/** @typedef {import("./entry.js").Entry} Entry */
+/** @typedef {import("./types.d.ts").Entry} Entry */
 
 export class Ring {
   /** Place of the oldest entry, and the place after the newest. */

@@ -30,7 +30,7 @@ export class Row {
     this.#glyph = this.node.querySelector("use");
   }
 
-  /** @param {import("./entry.js").Entry} entry */
+  /** @param {import("./types.d.ts").Entry} entry */
   fill({ seq, row, id, kind, level, message, notify, time, site, sid }) {
     const { node } = this;
     const isUpdate = row === "update";
@@ -39,7 +39,6 @@ export class Row {
     node.dataset.row = row;
     node.dataset.level = level;
     node.toggleAttribute("data-notify", notify);
-    node.toggleAttribute("data-gap", row === "gap");
     if (isUpdate) node.dataset.eventId = id;
     else delete node.dataset.eventId;
     const { hue, glyph } = isUpdate ? kindLook(kind) : { hue: "7", glyph: `#kind-${row}` };

@@ -8,14 +8,8 @@
 
 import { parseObject } from "./json.js";
 
-/** @typedef {import("./event_stream.js").StreamEvent} StreamEvent */
-
-/**
- * @typedef {object} Signal
- * @property {string} type "hello", "heartbeat", "gap", or one that this page is too old to know; never a row.
- * @property {string} reason Why, as text to show; "" when the server gives none.
- * @property {number} [now] By the clock of the server, in ms of the epoch.
- */
+/** @typedef {import("./types.d.ts").Signal} Signal */
+/** @typedef {import("./types.d.ts").StreamEvent} StreamEvent */
 
 const SIGNAL_EVENT_TYPE = "mercure";
 

@@ -11,35 +11,14 @@ import { Backoff } from "./backoff.js";
 import { History, isForgotten } from "./history.js";
 import { LastingStream } from "./lasting_stream.js";
 import { canShare, Leader } from "./leader.js";
-import { OpenError } from "./open_stream.js";
+import { RequestError } from "./refusal.js";
 import { SeenIds } from "./seen_ids.js";
-import { toUpdate } from "./update.js";
+import { timeOf } from "./update.js";
 
-/** @typedef {import("./event_stream.js").StreamEvent} StreamEvent */
-
-/**
- * @typedef {object} SourceState
- * @property {"connecting" | "catching-up" | "live" | "reconnecting" | "offline"} name
- * @property {number | undefined} [retryAt] When the next attempt starts, in ms of the epoch; absent while one is under way.
- * @property {string | undefined} [problem] Why the last attempt failed, as a sentence; absent after a mere interruption.
- * @property {number} [count] How many came so far while it catches up.
- */
-
-/**
- * @typedef {object} SourceHandlers
- * @property {(events: StreamEvent[], how: { isLive: boolean }) => void} onEvents
- * @property {(reason: string) => void} onGap
- * @property {(state: SourceState) => void} onState
- */
-
-/**
- * What the leader tells the other tabs: what came after the event with this id, and how the connection is.
- *
- * @typedef {{ kind: "who" }
- *   | { kind: "events", after: string, events: StreamEvent[], isLive: boolean }
- *   | { kind: "gap", reason: string }
- *   | { kind: "state", state: SourceState, last: string, aheadMs: number }} Message
- */
+/** @typedef {import("./types.d.ts").Message} Message */
+/** @typedef {import("./types.d.ts").SourceHandlers} SourceHandlers */
+/** @typedef {import("./types.d.ts").SourceState} SourceState */
+/** @typedef {import("./types.d.ts").StreamEvent} StreamEvent */
 
 const FIRST_PAGE = 500;
 const PAGE = 1_000;
@@ -49,6 +28,8 @@ const WAITING_MAX = 1_000;
 const OLD_MS = 2_000;
 /** What was missed comes in one go; a pause this long is its end. */
 const PAUSE_MS = 500;
+/** Where ids tell no time, a stream that never pauses counts as caught up after this long. */
+const CATCH_UP_MS_MAX = 10_000;
 
 export class Source {
   history;
@@ -74,6 +55,8 @@ export class Source {
   #chunk = [];
   /** @type {SourceState} */
   #state = { name: "connecting" };
+  /** How far the history that is waited for is. @type {SourceState} */
+  #reach = { name: "connecting" };
   /** @type {string | undefined} */
   #problem;
   #wasLive = false;
@@ -102,7 +85,7 @@ export class Source {
       onOpen: () => this.#enterOpen(),
       onWait: ({ cause, retryAt }) => {
         // The end of a connection that was open is an interruption, not yet a problem worth a message.
-        this.#problem = cause instanceof OpenError ? cause.message : undefined;
+        this.#problem = cause instanceof RequestError ? cause.message : undefined;
         this.#setState(this.#lost(retryAt));
       },
     });
@@ -114,6 +97,8 @@ export class Source {
   }
 
   start() {
+    addEventListener("online", () => this.retryNow());
+    document.addEventListener("visibilitychange", () => document.hidden || this.retryNow());
     if (canShare()) {
       this.#leader = new Leader(`live ${this.#url}`, {
         onLead: () => this.#open(),
@@ -133,15 +118,17 @@ export class Source {
     }
   }
 
-  /** Ends the wait for the next attempt, if there is one. */
+  /** Ends the wait for the next attempt, if there is one, also of the tab that leads. */
   retryNow() {
     this.#readNow();
     this.#stream.retryNow();
+    this.#tell({ kind: "retry" });
   }
 
   #join() {
     this.#leader?.join();
     this.#waiting ??= [];
+    this.#showState(this.#lost());
     this.#tell({ kind: "who" });
   }
 
@@ -165,9 +152,10 @@ export class Source {
   #hear(data) {
     if (typeof data !== "object" || data === null) return;
     const message = /** @type {Message} */ (data);
-    if (message.kind === "who" && this.isLeader) this.#tellState();
-    if (this.isLeader) return;
-    if (message.kind === "events") this.#receive(message);
+    if (this.isLeader) {
+      if (message.kind === "who") this.#tellState();
+      else if (message.kind === "retry") this.retryNow();
+    } else if (message.kind === "events") this.#receive(message);
     else if (message.kind === "gap") this.#handlers.onGap(message.reason);
     else if (message.kind === "state") this.#follow(message);
   }
@@ -212,8 +200,8 @@ export class Source {
 
   /** @param {readonly StreamEvent[]} events */
   #isCatchingUp(events) {
-    const [first] = events;
-    const time = first === undefined ? Infinity : toUpdate(first, Infinity, {}).time;
+    const isNew = Date.now() > this.#openedAt + CATCH_UP_MS_MAX;
+    const time = timeOf(events[0]?.id ?? "") ?? (isNew ? Infinity : -Infinity);
     const isOld = time < this.#openedAt + this.aheadMs - OLD_MS;
     clearTimeout(this.#pauseTimer);
     if (!isOld) {
@@ -244,6 +232,7 @@ export class Source {
     while (isRead === undefined) isRead = await this.#readOnce(backoff);
     const waiting = this.#waiting ?? [];
     this.#waiting = this.#problem = this.#reading = undefined;
+    this.#reach = { name: "connecting" };
     for (const message of waiting) {
       if (isRead) this.#receive(message);
       else this.#deliver(message.events, message.isLive);
@@ -263,7 +252,7 @@ export class Source {
       await (this.#lastId === "" ? this.#readNewest() : this.#readMissed());
       return true;
     } catch (error) {
-      if (!(error instanceof OpenError)) throw error;
+      if (!(error instanceof RequestError)) throw error;
       const { status, retryAfterMs } = error.refusal;
       if (status > 0 && status < 500 && status !== 429) {
         // Another hub may have none.
@@ -274,9 +263,10 @@ export class Source {
       }
       this.#problem = error.message;
       const waitMs = backoff.next(retryAfterMs);
-      const state = this.#lost(Date.now() + waitMs);
-      if (this.isLeader) this.#setState(state);
-      else this.#handlers.onState(state);
+      this.#reach = this.#lost(Date.now() + waitMs);
+      const isOpen = this.#state.name === "live" || this.#state.name === "catching-up";
+      if (this.isLeader && !isOpen) this.#setState(this.#reach);
+      else this.#showState(this.#state);
       await new Promise((resolve) => {
         this.#readNow = () => resolve(undefined);
         setTimeout(resolve, waitMs);
@@ -323,6 +313,10 @@ export class Source {
     this.#problem = undefined;
     this.#openedAt = this.#wasLive ? Date.now() : -Infinity;
     this.#setState({ name: "live" });
+    if (this.#lastId !== "") return;
+    // Nothing told the stream where to begin: what came before it did is in the history.
+    this.#waiting ??= [];
+    this.#readHistory();
   }
 
   /**
@@ -351,6 +345,6 @@ export class Source {
     this.#wasLive ||= state.name === "live";
     // Before its history is there, a page that is live would look as if nothing had ever happened.
     const isReady = this.#waiting === undefined || state.name !== "live";
-    this.#handlers.onState(isReady ? state : { name: "connecting" });
+    this.#handlers.onState(isReady ? state : this.#reach);
   }
 }

@@ -6,24 +6,12 @@
  * @module
  */
 
-/** @typedef {import("./entry.js").Entry} Entry */
+import { OTHER } from "./timeline.js";
 
-/**
- * @typedef {object} Snapshot
- * @property {number} total
- * @property {ReadonlyMap<string, number>} kinds How many of each; those past the bound are under OTHER.
- * @property {number} sessions Active within five minutes.
- * @property {number} errors
- * @property {number | undefined} p50 Ms from the event to the server, of the newest thousand.
- * @property {number | undefined} p95
- * @property {number} dropped Events that pages had to give up.
- * @property {number} rate Per second, over the last ten.
- * @property {number} logins The original demo's three.
- * @property {number} clicks
- * @property {number} alerts
- */
+/** @typedef {import("./types.d.ts").Entry} Entry */
 
-export const OTHER = "…";
+/** @typedef {import("./types.d.ts").StatsSnapshot} StatsSnapshot */
+
 const NAMES_MAX = 1_000;
 const SESSIONS_MAX = 50_000;
 const SESSION_MS = 5 * 60_000;
@@ -56,7 +44,7 @@ export class Stats {
     if (entry.type === "user:btn" || entry.kind === "click") counts.clicks++;
     if (entry.notify) counts.alerts++;
     increment(this.#kinds, entry.kind);
-    if (entry.sid !== "") this.#seeSession(entry.sid, entry.time);
+    if (entry.sid !== "") this.#seeSession(entry.sid, Math.min(entry.time, entry.arrived));
     if (isOlder) return;
     if (entry.latency >= 0) this.#latencies[this.#latencyCount++ % LATENCIES_MAX] = entry.latency;
     if (entry.isLive) this.#seeSecond(entry.arrived);
@@ -64,7 +52,7 @@ export class Stats {
 
   /**
    * @param {number} now In ms of the epoch.
-   * @returns {Snapshot}
+   * @returns {StatsSnapshot}
    */
   snapshot(now) {
     // All of them: what comes late was seen long ago.

@@ -7,7 +7,9 @@
  * @module
  */
 
-/** @typedef {import("./source.js").SourceState} SourceState */
+import { setText } from "./dom.js";
+
+/** @typedef {import("./types.d.ts").SourceState} SourceState */
 
 /** @type {Record<SourceState["name"], string>} */
 const LABELS = {
@@ -72,14 +74,4 @@ export class StatusView {
     clearTimeout(this.#timer);
     if (left > 0) this.#timer = setTimeout(() => this.#show(), left % 1000 || 1000);
   }
-}
-
-/**
- * @param {Element} root
- * @param {string} selector
- * @param {string} text
- */
-function setText(root, selector, text) {
-  const element = root.querySelector(selector);
-  if (element !== null && element.textContent !== text) element.textContent = text;
 }

@@ -5,18 +5,11 @@
  * @module
  */
 
-/** @typedef {import("./entry.js").Entry} Entry */
+/** @typedef {import("./types.d.ts").Entry} Entry */
 
-/**
- * @typedef {object} TimelineSnapshot
- * @property {number} start Where the first bucket begins, in ms of the epoch.
- * @property {number} bucketMs
- * @property {string[]} kinds The most frequent ones, then OTHER if there is more.
- * @property {number[][]} buckets For each bucket, from the oldest, how many of each of `kinds`.
- * @property {number} max Of all kinds in one bucket.
- * @property {number} from From when on all is counted.
- */
+/** @typedef {import("./types.d.ts").TimelineSnapshot} TimelineSnapshot */
 
+/** Kinds that have no place of their own. */
 export const OTHER = "…";
 const BUCKET_MS = 5_000;
 const BUCKETS = 60;

@@ -7,10 +7,12 @@
  * @module
  */
 
+import { clock } from "./timeline_view.js";
+
 const BUCKETS_PER_ROW = 12;
 
 /**
- * @param {ReturnType<import("./timeline.js").Timeline["snapshot"]>} snapshot
+ * @param {import("./types.d.ts").TimelineSnapshot} snapshot
  * @param {number} now In ms of the epoch.
  * @param {(range: {from: number, to: number}) => void} onRange
  */
@@ -38,11 +40,6 @@ export function timelineTable({ start, bucketMs, buckets, kinds }, now, onRange)
     }
   }
   return table;
-}
-
-/** @param {number} time */
-function clock(time) {
-  return new Date(time).toTimeString().slice(0, 8);
 }
 
 /**

@@ -10,8 +10,8 @@
 import { kindLook } from "./kind_look.js";
 import { OTHER } from "./timeline.js";
 
-/** @typedef {ReturnType<import("./timeline.js").Timeline["snapshot"]>} Snapshot */
-/** @typedef {{from?: number, to?: number}} Range In ms of the epoch. */
+/** @typedef {import("./types.d.ts").TimelineSnapshot} TimelineSnapshot */
+/** @typedef {import("./types.d.ts").Range} Range */
 
 const DRAG_PIXELS_MIN = 4;
 
@@ -19,7 +19,7 @@ export class TimelineView {
   #canvas;
   #text;
   #context;
-  /** @type {Snapshot} */
+  /** @type {TimelineSnapshot} */
   #snapshot = { start: 0, bucketMs: 1, kinds: [], buckets: [], max: 0, from: 0 };
   /** @type {Range} */
   #range = {};
@@ -56,7 +56,7 @@ export class TimelineView {
   }
 
   /**
-   * @param {Snapshot} snapshot
+   * @param {TimelineSnapshot} snapshot
    * @param {Range} range The one that is chosen.
    */
   show(snapshot, range) {
@@ -132,7 +132,7 @@ export class TimelineView {
   }
 }
 
-/** @param {Snapshot} snapshot */
+/** @param {TimelineSnapshot} snapshot */
 export function describe({ start, bucketMs, buckets, kinds, from }) {
   const sum = (/** @type {number[]} */ counts) => counts.reduce((a, b) => a + b, 0);
   const sums = buckets.map(sum);
@@ -150,7 +150,7 @@ export function describe({ start, bucketMs, buckets, kinds, from }) {
   }. Most at ${peakAt}: ${peak} in ${bucketMs / 1000} s`;
 }
 
-/** @param {number} time */
-function clock(time) {
+/** The time of day of this place. @param {number} time In ms of the epoch. */
+export function clock(time) {
   return new Date(time).toTimeString().slice(0, 8);
 }

@@ -1,25 +1,23 @@
 // @ts-check
 /// <reference lib="dom" />
 /**
- * Short notes at the lower edge that go away by themselves, unless someone is at them.
+ * Short notes at the lower edge that go away by themselves, unless someone is at them, or nobody at the page.
  *
  * @module
  */
+
+import { find } from "./dom.js";
+import { cloneTemplate } from "./template.js";
 
 const SHOWN_MS = 8_000;
 const TOASTS_MAX = 3;
 
 export class Toasts {
   #region;
-  #template;
 
-  /**
-   * @param {HTMLElement} region A live region.
-   * @param {HTMLTemplateElement} template
-   */
-  constructor(region, template) {
+  /** @param {HTMLElement} region A live region. */
+  constructor(region) {
     this.#region = region;
-    this.#template = template;
   }
 
   /**
@@ -27,7 +25,7 @@ export class Toasts {
    * @param {{label: string, run: () => void}} [action]
    */
   show(text, action) {
-    const toast = /** @type {HTMLElement} */ (this.#template.content.firstElementChild?.cloneNode(true));
+    const toast = find(".toast", HTMLElement, cloneTemplate("[data-toast]"));
     const [button, close] = toast.querySelectorAll("button");
     toast.querySelector(".toast__text")?.append(text);
     close?.addEventListener("click", () => toast.remove());
@@ -40,7 +38,7 @@ export class Toasts {
       });
     }
     const leave = () => {
-      if (toast.matches(":hover, :focus-within")) setTimeout(leave, SHOWN_MS);
+      if (document.hidden || toast.matches(":hover, :focus-within")) setTimeout(leave, SHOWN_MS);
       else toast.remove();
     };
     setTimeout(leave, SHOWN_MS);

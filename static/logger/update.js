@@ -7,17 +7,8 @@
 
 import { parseObject } from "./json.js";
 
-/** @typedef {import("./event_stream.js").StreamEvent} StreamEvent */
-
-/**
- * @typedef {object} Update
- * @property {string} id "" when the publisher gave none.
- * @property {string} type
- * @property {string} message
- * @property {string} level "debug", "info", "warning", "error", or whatever the publisher wrote.
- * @property {boolean} notify
- * @property {number} time In ms of the epoch.
- */
+/** @typedef {import("./types.d.ts").StreamEvent} StreamEvent */
+/** @typedef {import("./types.d.ts").Update} Update */
 
 /** The first 48 bits of a UUIDv7 are the time of its making (RFC 9562). */
 const UUID_V7 = /^(?:urn:uuid:)?([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
@@ -35,12 +26,15 @@ export function toUpdate(event, receivedAt, body = parseObject(event.data)) {
     message: typeof body.message === "string" ? body.message : event.data,
     level: typeof body.level === "string" && body.level !== "" ? body.level : "other",
     notify: body.notify === true,
-    time: readTime(event.id) ?? receivedAt,
+    time: timeOf(event.id) ?? receivedAt,
   };
 }
 
-/** @param {string} id */
-function readTime(id) {
+/**
+ * @param {string} id
+ * @returns {number | undefined} In ms of the epoch, where the id tells it.
+ */
+export function timeOf(id) {
   const match = UUID_V7.exec(id);
   return match === null ? undefined : parseInt(`${match[1]}${match[2]}`, 16);
 }

@@ -7,12 +7,15 @@
  * @module
  */
 
+/** @typedef {import("./types.d.ts").Range} Range */
+
 /**
  * @typedef {object} ViewState
  * @property {string} query
  * @property {string} highlight
- * @property {{from?: number, to?: number}} range In ms of the epoch.
+ * @property {Range} range
  * @property {string} selected Id of an update, or "".
+ * @property {string} permalink Likewise, of one that the reader was sent to.
  */
 
 /** Safari takes 100 changes of the address in 30 s. */
@@ -20,7 +23,7 @@ const WRITE_EVERY_MS = 350;
 
 /**
  * @param {URL} url
- * @returns {ViewState & {permalink: string}}
+ * @returns {ViewState}
  */
 export function readUrl(url) {
   const { searchParams, hash } = url;
@@ -37,9 +40,9 @@ export function readUrl(url) {
  * @param {URL} url
  * @param {ViewState} state
  */
-export function writeUrl(url, { query, highlight, range: { from, to }, selected }) {
+export function writeUrl(url, { query, highlight, range: { from, to }, selected, permalink }) {
   const next = new URL(url);
-  next.hash = "";
+  next.hash = permalink === "" ? "" : `${new URLSearchParams({ id: permalink })}`;
   const values = { q: query, hl: highlight, from: writeTime(from), to: writeTime(to), sel: selected };
   for (const [name, value] of Object.entries(values)) {
     if (value === "") next.searchParams.delete(name);

@@ -6,23 +6,23 @@
  * @module
  */
 
-import { find } from "./find.js";
-import { copy, openMenu } from "./panel.js";
+import { copy } from "./clipboard.js";
+import { find } from "./dom.js";
+import { openMenu } from "./menu.js";
+import { FIELDS } from "./query.js";
 
-/** Those that the filter knows. */
-const FIELDS = ["k", "site", "sid", "level", "type", "id"];
 const SHOWN_MAX = 200;
 
 /**
  * @param {HTMLElement} anchor
  * @param {{ field: string, value: string }} chosen With "" for a field that the filter does not know.
- * @param {import("./logger_page.js").LoggerPage} page
+ * @param {import("./panel_context.js").PanelContext} page
  */
 export function showValueMenu(anchor, { field, value }, page) {
   const menu = find("[data-value-menu]", HTMLElement);
   find("[data-value]", HTMLElement).textContent = value.slice(0, SHOWN_MAX);
   for (const name of ["include", "exclude"]) {
-    find(`[data-do=${name}]`, HTMLElement, menu).hidden = !FIELDS.includes(field);
+    find(`[data-do=${name}]`, HTMLElement, menu).hidden = !Object.hasOwn(FIELDS, field);
   }
   openMenu(menu, anchor, (name) => {
     if (name === "copy") copy(value, page);

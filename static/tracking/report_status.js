@@ -8,7 +8,8 @@
 
 import { MISSING, OPENING } from "./reports.js";
 
-/** @import { Report, Reports } from "./reports.js" */
+/** @typedef {import("./reports.js").Report} Report */
+/** @typedef {import("./reports.js").Reports} Reports */
 
 /** Somebody who has waited this long wants to be told. */
 const LATE_MS = 10_000;
@@ -50,7 +51,7 @@ export class ReportStatus {
   /** @returns {{ text: string, advice?: string, isFailure?: boolean }} */
   #message() {
     const { tracker, waiting } = this.#reports;
-    const lost = this.#reports.in("lost");
+    const lost = this.#reports.inState("lost");
     if (lost.length + waiting.length > 0) {
       const reasons = [...lost, ...waiting].map(({ reason }) => reason?.advice);
       return {
@@ -67,8 +68,8 @@ export class ReportStatus {
         : { text: `No answer yet: ${list(late)}.`, advice: "The page keeps waiting." };
     }
     if (this.#isRepeated()) return { text: "Trying again…" };
-    const isOpeningOpen = this.#reports.in("waiting").length > 0;
-    return { text: this.#news(), advice: isOpeningOpen ? OPENING_WAITS : "" };
+    const isOpeningWaiting = this.#reports.inState("waiting").length > 0;
+    return { text: this.#news(), advice: isOpeningWaiting ? OPENING_WAITS : "" };
   }
 
   #news() {
@@ -81,13 +82,13 @@ export class ReportStatus {
   }
 
   #late() {
-    return this.#reports.in("pending").filter(({ type, since }) =>
+    return this.#reports.inState("pending").filter(({ type, since }) =>
       type !== OPENING && performance.now() - since >= LATE_MS
     );
   }
 
   #isRepeated() {
-    return this.#reports.in("pending").some(({ isRepeated }) => isRepeated);
+    return this.#reports.inState("pending").some(({ isRepeated }) => isRepeated);
   }
 
   /** No live region: it changes every second. */

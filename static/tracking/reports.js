@@ -6,7 +6,8 @@
  * @module
  */
 
-/** @import { Track, TrackAnswer } from "../tracker/tracker.d.ts" */
+/** @typedef {import("../tracker/tracker.d.ts").Track} Track */
+/** @typedef {import("../tracker/tracker.d.ts").TrackAnswer} TrackAnswer */
 
 /**
  * That one thing has happened, once, however often that has to be said until it is heard: the tracker gives it an id,
@@ -79,6 +80,12 @@ export const MISSING = {
 };
 
 export class Reports {
+  /** @type {"loading" | "there" | "missing"} */
+  tracker = "loading";
+  /** When the tracker tries again by itself, in ms since 1970. @type {number | undefined} */
+  retryAt;
+  /** The type that was delivered last, of those that somebody waited for. */
+  lastDelivered = "";
   /** What is not delivered, the oldest first. @type {Report[]} */
   #list = [];
   /** @type {Map<string, number>} */
@@ -93,13 +100,6 @@ export class Reports {
   #obstacle = OFFLINE;
   #status = 0;
 
-  /** @type {"loading" | "there" | "missing"} */
-  tracker = "loading";
-  /** When the tracker tries again by itself, in ms since 1970. @type {number | undefined} */
-  retryAt;
-  /** The type that was delivered last, of those that somebody waited for. */
-  lastDelivered = "";
-
   /** @param {() => void} onChange */
   constructor(onChange) {
     this.#onChange = onChange;
@@ -112,13 +112,13 @@ export class Reports {
    *
    * @param {State[]} states
    */
-  in(...states) {
+  inState(...states) {
     return this.#list.filter(({ state }) => states.includes(state));
   }
 
   /** What waits and is to be told: not the opening, as long as the tracker tries by itself, since nobody waits for it. */
   get waiting() {
-    return this.in("waiting").filter(({ type }) => type !== OPENING || this.retryAt === undefined);
+    return this.inState("waiting").filter(({ type }) => type !== OPENING || this.retryAt === undefined);
   }
 
   /**
@@ -147,8 +147,8 @@ export class Reports {
     this.#onChange();
   }
 
-  /** @param {Track | undefined} track What the tracker's script has left on the page. */
-  arrived(track) {
+  /** @param {Track | undefined} track What its script has left on the page; undefined when it did not load. */
+  setTracker(track) {
     this.#track = track;
     this.tracker = track === undefined ? "missing" : "there";
     track?.use((event) => {
@@ -157,7 +157,7 @@ export class Reports {
       const { id, n, t, k, u } = event;
       return { id, n, t, k, u };
     });
-    for (const report of this.in("pending")) this.#handOver(report);
+    for (const report of this.inState("pending")) this.#handOver(report);
     this.#onChange();
   }
 
@@ -231,7 +231,7 @@ export class Reports {
       : OBSTACLES[status] ?? obstacle(`The server answered ${status}.`);
     this.retryAt = retryAt;
     // The tracker sends one request at a time: what was behind this one waits with it.
-    for (const report of this.in("pending", "waiting")) settle(report, "waiting", this.#obstacle);
+    for (const report of this.inState("pending", "waiting")) settle(report, "waiting", this.#obstacle);
     this.#loseForgotten();
     this.#onChange();
   }
@@ -260,7 +260,7 @@ export class Reports {
   #underWay() {
     this.#status = 0;
     this.retryAt = undefined;
-    for (const report of this.in("waiting")) {
+    for (const report of this.inState("waiting")) {
       settle(report, "pending");
       report.since = performance.now();
     }
@@ -268,7 +268,7 @@ export class Reports {
 
   /** Nothing waits for ever: what the tracker does not have any more will not arrive. It drops the oldest first. */
   #loseForgotten() {
-    const kept = this.in("pending", "waiting").filter(({ id }) => id !== undefined);
+    const kept = this.inState("pending", "waiting").filter(({ id }) => id !== undefined);
     const surplus = Math.max(0, kept.length - (this.#track?.status().queued ?? kept.length));
     for (const report of kept.slice(0, surplus)) settle(report, "lost", this.#isOff ? OFF : TOO_MANY);
   }
@@ -279,7 +279,7 @@ export class Reports {
    * @param {string} id
    */
   #find(id) {
-    return this.in("pending", "waiting").find((report) => report.id === id);
+    return this.inState("pending", "waiting").find((report) => report.id === id);
   }
 }
 

@@ -1,6 +1,5 @@
 // @ts-check
 /// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
 /**
  * The tracking page: reports that it was opened and each press of a pill, and never claims more than the server
  * has confirmed.
@@ -11,8 +10,8 @@
 import { ReportStatus } from "./report_status.js";
 import { OPENING, Reports } from "./reports.js";
 
-/** @import { Track } from "../tracker/tracker.d.ts" */
-/** @import { Report } from "./reports.js" */
+/** @typedef {import("../tracker/tracker.d.ts").Track} Track */
+/** @typedef {import("./reports.js").Report} Report */
 
 /** One pill: its button, and what has become of its presses. */
 class Pill {
@@ -45,7 +44,7 @@ class Pill {
   /** @returns {[state: string, text: string, icon: string]} */
   #look() {
     const has = (/** @type {Report["state"]} */ state) =>
-      this.#reports.in(state).some(({ type }) => type === this.#type);
+      this.#reports.inState(state).some(({ type }) => type === this.#type);
     if (has("pending")) return ["pending", "On its way…", "#icon-pending"];
     const isRetried = has("waiting") && this.#reports.retryAt !== undefined;
     if (isRetried) return ["waiting", "Still trying", "#icon-waiting"];
@@ -72,13 +71,13 @@ function show() {
   status.show();
   for (const pill of pills) pill.show();
   if (reports.lastDelivered !== OPENING) document.body.dataset.chosen = reports.lastDelivered;
-  if (reports.in("pending", "waiting").length > 0) timer = setTimeout(show, 1000);
+  if (reports.inState("pending", "waiting").length > 0) timer = setTimeout(show, 1000);
 }
 
 // Every script of the page has run by then, or will not: one that was blocked says nothing in some browsers.
 document.addEventListener("DOMContentLoaded", () => {
   const { track } = /** @type {{ track?: Track }} */ (/** @type {unknown} */ (window));
-  reports.arrived(typeof track?.flush === "function" ? track : undefined);
+  reports.setTracker(typeof track?.flush === "function" ? track : undefined);
 });
 // The tracker makes use of it too.
 addEventListener("online", () => reports.tryAgain());

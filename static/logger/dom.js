@@ -1,7 +1,7 @@
 // @ts-check
 /// <reference lib="dom" />
 /**
- * Finds the elements that the page must have.
+ * Elements that the page must have, and their text.
  *
  * @module
  */
@@ -18,4 +18,16 @@ export function find(selector, type, root = document) {
   const element = root.querySelector(selector);
   if (element instanceof type) return element;
   throw new TypeError(`The page has no ${type.name} that matches ${selector}.`);
+}
+
+/**
+ * Not the same text again: a live region may read it out.
+ *
+ * @param {Element} root
+ * @param {string} selector
+ * @param {string} text
+ */
+export function setText(root, selector, text) {
+  const element = find(selector, Element, root);
+  if (element.textContent !== text) element.textContent = text;
 }

@@ -1,51 +1,14 @@
 // @ts-check
 /// <reference lib="dom" />
 /**
- * What the panels share: they copy text and open menus.
+ * Opens popovers and menus where they belong.
  *
  * @module
  */
 
-import { find } from "./find.js";
-
 const MARGIN = 8;
 /** @type {HTMLElement | undefined} What the pointer went down on while its popover was open. */
 let closing;
-
-/** The content of a template, anew. @param {string} selector */
-export function copyOf(selector) {
-  return document.importNode(find(selector, HTMLTemplateElement).content, true);
-}
-
-/**
- * Copies text, also where a page has no clipboard because it came over plain HTTP, and says so.
- *
- * @param {string} text
- * @param {import("./logger_page.js").LoggerPage} page
- * @param {string} [done] What to say then.
- */
-export async function copy(text, { toast }, done = "Copied.") {
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    if (!copyBySelection(text)) done = "The browser does not let this page copy.";
-  }
-  toast(done);
-}
-
-/** @param {string} text */
-function copyBySelection(text) {
-  const { activeElement } = document;
-  const field = document.createElement("textarea");
-  field.value = text;
-  field.className = "visually-hidden";
-  document.body.append(field);
-  field.select();
-  const isCopied = document.execCommand("copy");
-  field.remove();
-  if (activeElement instanceof HTMLElement) activeElement.focus();
-  return isCopied;
-}
 
 /**
  * Opens a popover; the second click on its button closes it.
@@ -54,7 +17,7 @@ function copyBySelection(text) {
  * @param {HTMLElement} anchor
  * @returns {boolean} Whether it is open.
  */
-export function toggle(popover, anchor) {
+export function togglePopover(popover, anchor) {
   // By the time of the click the browser has closed it, and it would open again.
   const isClosed = closing === anchor;
   closing = undefined;
@@ -88,7 +51,7 @@ export function openMenu(menu, anchor, run) {
     event.preventDefault();
     items.at(to % items.length)?.focus();
   };
-  if (!toggle(menu, anchor)) return;
+  if (!togglePopover(menu, anchor)) return;
   const { left, top, bottom } = anchor.getBoundingClientRect();
   const { offsetWidth: width, offsetHeight: height } = menu;
   const isBelow = bottom + height + MARGIN <= innerHeight;

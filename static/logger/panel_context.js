@@ -6,18 +6,20 @@
  * @module
  */
 
-/** @typedef {import("./entry.js").Entry} Entry */
+/** @typedef {import("./types.d.ts").Entry} Entry */
 /** @typedef {import("./logger.js").Log} Log */
-/** @typedef {import("./logger.js").Term} Term */
+/** @typedef {import("./types.d.ts").Term} Term */
 
-/** @typedef {ReturnType<typeof loggerPage>} LoggerPage */
+/** @typedef {ReturnType<typeof panelContext>} PanelContext */
 
 /** @param {Log} log */
-export function loggerPage({ ring, selection, source, eventsUrl, use }) {
+export function panelContext({ ring, selection, feed, source, use }) {
   return {
     ring,
     selection,
-    eventsUrl,
+    historyUrl: source.history.url,
+    /** The place of the first row that is shown, where the reader has cleared the view. */
+    floor: () => feed.floor,
     isLeader: () => source.isLeader,
     /**
      * Opens the details of a row, or closes them.

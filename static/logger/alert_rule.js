@@ -8,7 +8,7 @@
 
 import { parseQuery } from "./query.js";
 
-/** @typedef {import("./entry.js").Entry} Entry */
+/** @typedef {import("./types.d.ts").Entry} Entry */
 
 const COOLDOWN_MS = 60_000;
 const COUNT_MAX = 100_000;
