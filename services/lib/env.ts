@@ -206,7 +206,8 @@ export function siteList(name: string, fallback: "*" | "none"): Setting<"*" | re
     if (text === "*") return "*";
     if (text === "none") return [];
     const list = splitList(text);
-    if (list.length === 0 || list.includes("*") || /[\p{Cc}\p{Cf}]/u.test(text)) {
+    // What can be no site of a batch would never count.
+    if (list.length === 0 || list.some((site) => /^(?:\*|\.\.?)$|[\p{Cc}\p{Cf}]/u.test(site))) {
       throw new RangeError("*, none, or names of sites separated by commas");
     }
     return list;

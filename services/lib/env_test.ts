@@ -306,7 +306,7 @@ const READERS: Readonly<Record<string, Reader>> = {
     setting: siteList("TRACK_OFF", "none"),
     missing: [],
     good: [["*", "*"], ["none", []], [" shop , shop.test,", ["shop", "shop.test"]], ["Größe 1", ["Größe 1"]]],
-    bad: [",", " ", "*,shop", "a\nb", "a\u202Eb"],
+    bad: [",", " ", "*,shop", "a\nb", "a\u202Eb", ".", "shop,.."],
     wanted: /^\*, none, or names of sites separated by commas$/,
   },
   part: {
