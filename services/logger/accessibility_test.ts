@@ -58,6 +58,20 @@ Deno.test("what matches is read aloud for who asks for it, and nothing else", ()
     assert.equal((await said()).at(-1), "1 update received, 1 error.");
   }, withClock));
 
+Deno.test("what is read aloud is of the time that was chosen", () =>
+  withLogger([tracked(0)], async (page, hub) => {
+    await page.click("[data-action=announce]");
+    await page.waitForSelector("[data-action=announce][aria-pressed=true]");
+    const said = await listen(page);
+    const time = Date.UTC(2020, 0, 1);
+    const within = (number: number, ms: number) =>
+      tracked(number, { time: time + ms, message: `At ${ms} ms` });
+    hub.publish(within(1, -1), within(2, 0), within(3, 4_999), within(4, 5_000));
+    await page.waitForSelector(row("urn:t:3"));
+    await page.clock.runFor(11_000);
+    assert.deepEqual(await said(), ["4 updates received. At 0 ms At 4999 ms"]);
+  }, { ...withClock, address: "?from=2020-01-01T00:00:00Z&to=2020-01-01T00:00:05Z" }));
+
 Deno.test("a change of the connection is told at once, without the seconds until the next attempt", () =>
   withLogger([tracked(0)], async (page, hub) => {
     const said = await listen(page);

@@ -99,6 +99,22 @@ Deno.test("it steps through the rows that are shown, and through a session whate
     await press("Next in the session", "urn:t:3");
   }));
 
+Deno.test("the way on from the newest row opens when another comes", () =>
+  withLogger([tracked(1)], async (page, hub) => {
+    await page.click(`${row("urn:t:1")} .row__message`);
+    await page.waitForSelector(isOpen);
+    for (const label of ["Next row", "Next in the session"]) {
+      await page.waitForSelector(`[aria-label="${label}"][aria-disabled=true]`);
+    }
+    hub.publish(tracked(2, { sid: "s2" }));
+    await page.waitForSelector('[aria-label="Next row"][aria-disabled=false]');
+    await page.waitForSelector('[aria-label="Next in the session"][aria-disabled=true]');
+    hub.publish(tracked(3));
+    await page.waitForSelector('[aria-label="Next in the session"][aria-disabled=false]');
+    await page.click('[aria-label="Next row"]');
+    await page.waitForSelector(`${isOpen} button:text-is("urn:t:2")`);
+  }));
+
 Deno.test("a value opens a menu that the keyboard can use, and becomes a filter", () =>
   withLogger([tracked(1), tracked(2, { site: "blog" })], async (page) => {
     await page.click(row("urn:t:1"));

@@ -7,11 +7,19 @@ import { Ring } from "../../static/logger/ring.js";
 
 /** The rows that a page makes of these states, each with the seconds that it lasts; a number is an update. */
 function rowsOf(...story: (readonly [string, number] | "an update")[]): string[] {
+  return rowsOfPage({ isLive: true }, ...story);
+}
+
+/** Likewise, where the connection may have been away from the beginning. */
+function rowsOfPage(
+  { isLive }: { isLive: boolean },
+  ...story: (readonly [string, number] | "an update")[]
+): string[] {
   mock.timers.enable({ apis: ["Date"], now: 1_000_000 });
   try {
     const ring = new Ring();
     const note = (row: "notice", text: string) => ring.push(noteEntry(row, text, 0));
-    const interruptions = new Interruptions({ ring, note, isLive: true } as unknown as Log);
+    const interruptions = new Interruptions({ ring, note, isLive } as unknown as Log);
     for (const step of story) {
       if (step === "an update") ring.push({ ...noteEntry("mark", "", 0), row: "update" });
       else {
@@ -42,4 +50,11 @@ Deno.test("one row stands for all interruptions between two updates", () => {
     "an update",
     "Connected again after 2 s",
   ]);
+});
+
+Deno.test("a connection that has not been there yet is none that was interrupted", () => {
+  const late = (...story: Parameters<typeof rowsOf>) => rowsOfPage({ isLive: false }, ...story);
+  const start = [["connecting", 2], ["reconnecting", 3], ["live", 9]] as const;
+  assert.deepEqual(late(...start), []);
+  assert.deepEqual(late(...start, ["reconnecting", 3], ["live", 9]), ["Connected again after 3 s"]);
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { eventually } from "../lib/testing/deadline.ts";
-import { type Hub, many, messages, row, rowIds, tracked, withLogger } from "./logger_harness.ts";
+import { type Hub, live, many, messages, row, rowIds, tracked, withLogger } from "./logger_harness.ts";
 
 /** What has the focus: its name, the id of its update, or "nothing". */
 function focusOf(page: Page): Promise<string> {
@@ -220,6 +220,39 @@ Deno.test("find is the page's own, and the second time that of the browser", () 
       assert.match(await taken() ?? "", / false$/, keys);
       assert.equal(await focusOf(page), "urn:t:4", keys);
     }
+  }));
+
+Deno.test("find is left to the browser behind the help, and by who has switched the shortcuts off", () =>
+  withLogger([tracked(1)], async (page) => {
+    const find = async () => {
+      await page.keyboard.press("Control+f");
+      return await page.title();
+    };
+    const tell = () =>
+      page.evaluate(() =>
+        addEventListener(
+          "keydown",
+          ({ key, defaultPrevented }) => document.title = `${key} ${defaultPrevented}`,
+        )
+      );
+    await tell();
+    await page.keyboard.press("?");
+    await page.waitForSelector("[data-help][open]");
+    // Each time: the field of the page cannot have the focus here.
+    for (let times = 0; times < 3; times++) assert.equal(await find(), "f false");
+    await page.uncheck("[data-help-switch]");
+    await page.keyboard.press("Escape");
+    await page.waitForSelector("[data-help]:not([open])", { state: "attached" });
+    assert.equal(await find(), "f false");
+
+    // Now it is the very first key, for which the controls are not there yet.
+    await page.reload();
+    await live(page);
+    await tell();
+    assert.equal(await find(), "f false");
+    await page.waitForSelector("[data-query][aria-invalid]");
+    assert.equal(await find(), "f false");
+    assert.notEqual(await focusOf(page), "Filter");
   }));
 
 Deno.test("menus and dialogs take the focus from their button, and give it back", () =>

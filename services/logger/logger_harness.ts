@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { BrowserContextOptions, Page } from "playwright-core";
 import { launchBrowser, openPage, type WatchedPage } from "../lib/testing/browser.ts";
+import { within } from "../lib/testing/deadline.ts";
 
 const STATIC_FOLDER = new URL("../../static/logger/", import.meta.url);
 const TYPES: Readonly<Record<string, string>> = {
@@ -239,7 +240,7 @@ export class Gate implements Disposable {
 
   /** Resolves when the first answer waits. */
   get waiting(): Promise<void> {
-    return this.#reached.promise;
+    return within("a request at the gate", this.#reached.promise);
   }
 
   /** The answer is made when it is asked for. */

@@ -94,6 +94,16 @@ Deno.test("Stats forgets a session five minutes after its last event, in whateve
   assert.equal(stats.snapshot(NOW + 5 * MINUTE).sessions, 0);
 });
 
+Deno.test("Stats forgets a session whose browser lives in the future five minutes after it was heard of", () => {
+  const stats = new Stats();
+  for (const [sid, time] of [["tomorrow", NOW + 24 * 60 * MINUTE], ["never", 8e15]] as const) {
+    const data = JSON.stringify({ kind: "click", site: "shop", sid, time });
+    stats.add(toEntry({ id: "", type: "track", data }, { arrived: NOW, isLive: true }));
+  }
+  assert.equal(stats.snapshot(NOW + 5 * MINUTE - 1).sessions, 2);
+  assert.equal(stats.snapshot(NOW + 5 * MINUTE).sessions, 0);
+});
+
 Deno.test("Stats takes the latency of the newest thousand", () => {
   const stats = new Stats();
   const add = (count: number, latency: number) => {

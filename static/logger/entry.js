@@ -118,7 +118,7 @@ function pathOf(url) {
 
 /** @param {unknown} ms Number() would run what an object claims to be. */
 function seconds(ms) {
-  return `${Math.round((typeof ms === "number" ? ms : 0) / 1000)} s`;
+  return `${Math.round((Number.isFinite(ms) ? Number(ms) : 0) / 1000)} s`;
 }
 
 /** @param {unknown} value */

@@ -26,6 +26,8 @@ import { readSignal } from "./signal.js";
 /** The server sends a heartbeat every 10 s; three missed ones mean a dead connection. */
 const SILENCE_MS_MAX = 30_000;
 const WATCH_EVERY_MS = 5_000;
+/** A computer that wakes up gives its connection one heartbeat's time before it counts as dead. */
+const WAKE_GRACE_MS = 11_000;
 /** A connection that lasted this long was a good one: the back-off starts anew. */
 const STABLE_MS = 10_000;
 
@@ -189,8 +191,10 @@ export class LastingStream {
 
   #checkSilence() {
     const now = Date.now();
-    // A computer that wakes up gives its connection the time of a heartbeat before it counts as dead.
-    this.#silentMs += Math.min(now - this.#watchedAt, 2 * WATCH_EVERY_MS);
+    const passed = now - this.#watchedAt;
+    this.#silentMs = passed > 2 * WATCH_EVERY_MS
+      ? Math.max(this.#silentMs + 2 * WATCH_EVERY_MS, SILENCE_MS_MAX - WAKE_GRACE_MS)
+      : this.#silentMs + passed;
     this.#watchedAt = now;
     if (this.#silentMs > SILENCE_MS_MAX) this.#connect();
   }

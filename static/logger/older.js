@@ -64,6 +64,13 @@ export class Older {
     // Two at once would get in each other's way.
     await this.#loading;
     if (this.#log.ring.find(id) !== undefined) return;
+    this.#loading = this.#loadLink(id);
+    await this.#loading;
+    this.#loading = undefined;
+  }
+
+  /** @param {string} id */
+  async #loadLink(id) {
     try {
       const { events } = await readUntil(this.#log.source, id);
       if (events.length > 0) this.#prepend(events, [], ["Updates between these are not loaded."]);

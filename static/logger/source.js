@@ -51,6 +51,8 @@ export class Source {
   #reading;
   /** Ends the wait for the next attempt. */
   #readNow = () => {};
+  /** @type {{ events: StreamEvent[], isLive: boolean }[]} What this tab's own stream has brought meanwhile. */
+  #held = [];
   /** @type {StreamEvent[]} Of the chunk that is being read. */
   #chunk = [];
   /** @type {SourceState} */
@@ -61,6 +63,8 @@ export class Source {
   #problem;
   #wasLive = false;
   #openedAt = -Infinity;
+  /** When the last chunk came. */
+  #broughtAt = -Infinity;
   #caughtUp = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #pauseTimer;
@@ -104,6 +108,7 @@ export class Source {
         onLead: () => this.#open(),
         onFollow: () => {
           this.#stream.close();
+          this.#held = [];
           this.#tell({ kind: "who" });
         },
         onMessage: (message) => this.#hear(message),
@@ -122,7 +127,8 @@ export class Source {
   retryNow() {
     this.#readNow();
     this.#stream.retryNow();
-    this.#tell({ kind: "retry" });
+    // Where locks are denied all lead, and would tell each other for ever.
+    if (!this.isLeader) this.#tell({ kind: "retry" });
   }
 
   #join() {
@@ -194,13 +200,24 @@ export class Source {
     const events = this.#chunk;
     this.#chunk = [];
     const isLive = !this.#isCatchingUp(events);
+    if (this.#waiting === undefined) this.#bring(events, isLive);
+    else this.#held.push({ events, isLive });
+  }
+
+  /**
+   * @param {StreamEvent[]} events
+   * @param {boolean} isLive
+   */
+  #bring(events, isLive) {
     this.#tell({ kind: "events", after: this.#lastId, events, isLive });
     this.#deliver(events, isLive);
   }
 
   /** @param {readonly StreamEvent[]} events */
   #isCatchingUp(events) {
-    const isNew = Date.now() > this.#openedAt + CATCH_UP_MS_MAX;
+    const now = Date.now();
+    const isNew = now > this.#openedAt + CATCH_UP_MS_MAX || now > this.#broughtAt + OLD_MS;
+    this.#broughtAt = now;
     const time = timeOf(events[0]?.id ?? "") ?? (isNew ? Infinity : -Infinity);
     const isOld = time < this.#openedAt + this.aheadMs - OLD_MS;
     clearTimeout(this.#pauseTimer);
@@ -236,6 +253,9 @@ export class Source {
     for (const message of waiting) {
       if (isRead) this.#receive(message);
       else this.#deliver(message.events, message.isLive);
+    }
+    if (this.#waiting === undefined) {
+      for (const { events, isLive } of this.#held.splice(0)) this.#bring(events, isLive);
     }
     this.#showState(this.#state);
   }
@@ -312,6 +332,7 @@ export class Source {
   #enterOpen() {
     this.#problem = undefined;
     this.#openedAt = this.#wasLive ? Date.now() : -Infinity;
+    this.#broughtAt = Date.now();
     this.#setState({ name: "live" });
     if (this.#lastId !== "") return;
     // Nothing told the stream where to begin: what came before it did is in the history.
