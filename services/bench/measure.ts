@@ -9,11 +9,6 @@ async function run(command: string, ...args: string[]): Promise<string> {
   return new TextDecoder().decode(stdout).trim();
 }
 
-/** The process id of a child of ours, by what its command line ends with. The newest one, if there are more. */
-export async function childPid(commandEnd: string): Promise<number> {
-  return Number(await run("pgrep", "-n", "-P", `${Deno.pid}`, "-f", `${commandEnd}$`));
-}
-
 /** The process ids of the children of a process. */
 export async function childrenOf(pid: number): Promise<number[]> {
   return (await run("pgrep", "-P", `${pid}`)).split("\n").map(Number);

@@ -4,15 +4,8 @@ import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { eventually } from "../lib/testing/deadline.ts";
 import type { System } from "../lib/testing/system.ts";
-import {
-  entriesOf,
-  type HubEntry,
-  report,
-  reported,
-  savedRows,
-  sessionId,
-  withTabs,
-} from "./live_page_harness.ts";
+import { savedRows } from "../lib/testing/saved_rows.ts";
+import { entriesOf, type HubEntry, report, reported, sessionId, withTabs } from "./live_page_harness.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

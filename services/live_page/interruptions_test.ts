@@ -14,10 +14,10 @@ import {
   startForwarder,
   startHttpService,
 } from "../lib/testing/processes.ts";
+import { idsOf } from "../lib/testing/saved_rows.ts";
 import {
   gapsOf,
   historyOf,
-  idsOf,
   live,
   report,
   reported,

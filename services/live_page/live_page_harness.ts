@@ -7,6 +7,7 @@ import type { HistoryAnswer } from "../lib/api/history.ts";
 import { pause } from "../lib/shutdown.ts";
 import { launchBrowser } from "../lib/testing/browser.ts";
 import { eventually } from "../lib/testing/deadline.ts";
+import { idsOf, type SavedRow, savedRows } from "../lib/testing/saved_rows.ts";
 import { startSystem, type System } from "../lib/testing/system.ts";
 
 /** For a broadcaster whose visitors are all one client. */
@@ -105,32 +106,6 @@ export async function entriesOf(streamer: string, query = ""): Promise<HubEntry[
   return entries;
 }
 
-/** A row as the page saves it: an update, or what it has to say between them. */
-export interface SavedRow {
-  readonly id?: string;
-  readonly row?: string;
-  readonly message?: string;
-  readonly time: string;
-  readonly type?: string;
-  readonly data?: unknown;
-}
-
-/** What a tab shows, drawn or not, the way a reader gets at it. */
-export async function savedFile(page: Page, format: "jsonl" | "csv"): Promise<string> {
-  await page.click("[data-action=export]");
-  const [download] = await Promise.all([
-    page.waitForEvent("download"),
-    page.click(`[data-export-menu] [data-do=${format}]`),
-  ]);
-  return await Deno.readTextFile(await download.path());
-}
-
-/** All rows that a tab shows. */
-export async function savedRows(page: Page): Promise<SavedRow[]> {
-  const lines = (await savedFile(page, "jsonl")).split("\n");
-  return lines.filter((line) => line !== "").map((line) => JSON.parse(line));
-}
-
 /** All rows that a tab shows, once this update is the last of them. */
 export function rowsUpTo(page: Page, id: string): Promise<SavedRow[]> {
   return eventually(`the update ${id} at the end`, async () => {
@@ -138,8 +113,6 @@ export function rowsUpTo(page: Page, id: string): Promise<SavedRow[]> {
     return idsOf(rows).at(-1) === id && rows;
   });
 }
-
-export const idsOf = (rows: readonly SavedRow[]): string[] => rows.flatMap(({ id }) => id ?? []);
 
 /** What a tab says between its updates; an empty list when nothing was ever missing. */
 export const gapsOf = (rows: readonly SavedRow[]): string[] =>

@@ -4,15 +4,14 @@ import assert from "node:assert/strict";
 import type { CDPSession, Page } from "playwright-core";
 import { eventually } from "../lib/testing/deadline.ts";
 import type { System } from "../lib/testing/system.ts";
+import { idsOf, savedRows } from "../lib/testing/saved_rows.ts";
 import {
   gapsOf,
   historyOf,
-  idsOf,
   live,
   report,
   reported,
   rowsUpTo,
-  savedRows,
   streamsOf,
   type Tabs,
   Visitors,

@@ -4,17 +4,15 @@ import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { eventually } from "../lib/testing/deadline.ts";
 import type { System } from "../lib/testing/system.ts";
+import { idsOf, savedFile, savedRows } from "../lib/testing/saved_rows.ts";
 import {
   entriesOf,
   historyOf,
   type HubEntry,
-  idsOf,
   live,
   report,
   type Reported,
   reported,
-  savedFile,
-  savedRows,
   sessionId,
   streamsOf,
   withTabs,

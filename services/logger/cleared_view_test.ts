@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { eventually } from "../lib/testing/deadline.ts";
-import { idsOf, savedRows } from "../live_page/live_page_harness.ts";
+import { idsOf, savedRows } from "../lib/testing/saved_rows.ts";
 import { type Hub, live, many, messages, row, rowIds, tracked, withLogger } from "./logger_harness.ts";
 
 /** Of 700 updates in the history the page has these; the last error among them is number 690. */

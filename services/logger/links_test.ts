@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { eventually } from "../lib/testing/deadline.ts";
-import { idsOf, savedRows } from "../live_page/live_page_harness.ts";
+import { idsOf, savedRows } from "../lib/testing/saved_rows.ts";
 import { Gate, many, messages, row, tracked, withLogger } from "./logger_harness.ts";
 
 const withClock = { before: (page: Page) => page.clock.install() };

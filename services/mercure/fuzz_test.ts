@@ -1,7 +1,7 @@
 /** Whatever arrives at the hub, it answers, goes on, and is the same afterwards. */
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
-import { childPid, residentBytes } from "../bench/measure.ts";
+import { residentBytes } from "../bench/measure.ts";
 import { eventually, within } from "../lib/testing/deadline.ts";
 import {
   type HttpProcess,
@@ -179,7 +179,6 @@ Deno.test("thousands of hostile requests leave the hub as it was", async () => {
     MAX_SUBSCRIPTIONS_PER_TOKEN: "1000",
     OVERLOAD: "refuse",
   });
-  const pid = await childPid("services/streamer/main.ts");
   await using broadcaster = await startHttpService("broadcaster", { ...forwarder.ports, ...settings });
   await ready(broadcaster.url);
   const hub = new Hub(streamer, forwarder, new AsyncDisposableStack());
@@ -212,7 +211,7 @@ Deno.test("thousands of hostile requests leave the hub as it was", async () => {
   do {
     assert.ok(sizes.length < MAX_ROUNDS, `the streamer grows and grows, in bytes: ${sizes}`);
     await round(randomSeed + sizes.length);
-    sizes.push(await residentBytes(pid));
+    sizes.push(await residentBytes(streamer.pid));
   } while (hasGrown());
 
   await deliverPrivately(hub, new Door(broadcaster), token);

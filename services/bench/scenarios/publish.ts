@@ -5,7 +5,7 @@
 import { numberedUpdate } from "../../lib/testing/fixtures.ts";
 import { ready, startForwarder, startHttpService } from "../../lib/testing/processes.ts";
 import { temporaryFolder } from "../child.ts";
-import { childPid, cpuSeconds } from "../measure.ts";
+import { cpuSeconds } from "../measure.ts";
 import type { Options } from "../options.ts";
 import type { Results } from "../results.ts";
 import { connect } from "../servers/ours.ts";
@@ -28,10 +28,9 @@ export async function publish(options: Options, results: Results): Promise<void>
 async function benchDirect(folder: string, runs: number): Promise<Figure[]> {
   await using forwarder = await startForwarder({ folder, env: { LOG_SYNC: "full" } });
   await using channel = connect(forwarder.ports);
-  const pid = await childPid("services/forwarder/main.ts");
   const update = numberedUpdate(1);
   await channel.latest();
-  return await bench(runs, "direct", [pid], {
+  return await bench(runs, "direct", [forwarder.pid], {
     256: 20_000,
   }, () => Promise.resolve(async () => void await channel.publish(update)));
 }
@@ -45,7 +44,7 @@ async function benchHttp(folder: string, runs: number): Promise<Figure[]> {
     MAX_BATCHES_PER_CLIENT: "0",
   });
   await ready(broadcaster.url);
-  const pids = [await childPid("services/forwarder/main.ts"), await childPid("services/broadcaster/main.ts")];
+  const pids = [forwarder.pid, broadcaster.pid];
   const port = Number(new URL(broadcaster.url).port);
   await using connections = new AsyncDisposableStack();
   return await bench(runs, "over HTTP", pids, { 256: 4_000 }, async () => {

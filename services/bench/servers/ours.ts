@@ -8,7 +8,6 @@ import {
   startService,
 } from "../../lib/testing/processes.ts";
 import { HUB_PATH, ISSUER, KEY, mint } from "../../mercure/harness.ts";
-import { childPid } from "../measure.ts";
 import type { Target } from "../publisher/protocol.ts";
 import { dataLengthFor, OUR_ID_LINE, type Server } from "./server.ts";
 
@@ -26,8 +25,7 @@ export interface OurOptions {
 
 export async function startOurs({ env = {}, folder, overHttp = false }: OurOptions = {}): Promise<Server> {
   await using owned = new AsyncDisposableStack();
-  const { ports } = owned.use(await startForwarder(folder === undefined ? {} : { folder }));
-  const forwarder = await childPid("services/forwarder/main.ts");
+  const { ports, pid: forwarder } = owned.use(await startForwarder(folder === undefined ? {} : { folder }));
   const streamer = owned.use(await startStreamer({ ...ports, ...env }));
   const broadcaster = overHttp ? await startBroadcaster(ports, owned) : undefined;
   const all = owned.move();
@@ -54,7 +52,7 @@ export async function startStreamer(env: Readonly<Record<string, string>>): Prom
   await using owned = new AsyncDisposableStack();
   owned.use(service);
   const url = `${(await service.logged("Listening")).url}`;
-  const pid = await childPid("services/streamer/main.ts");
+  const { pid } = service;
   await ready(url);
   const all = owned.move();
   return { url, pid, [Symbol.asyncDispose]: () => all.disposeAsync() };
@@ -80,8 +78,7 @@ async function startBroadcaster(
   owned: AsyncDisposableStack,
 ): Promise<{ readonly target: Target; readonly pid: number }> {
   const issuer = { JWT_ISSUER: ISSUER, JWT_KEY: KEY };
-  const { url } = owned.use(await startHttpService("broadcaster", { ...ports, ...issuer }));
-  const pid = await childPid("services/broadcaster/main.ts");
+  const { url, pid } = owned.use(await startHttpService("broadcaster", { ...ports, ...issuer }));
   await ready(url);
   const token = await mint(new URL(HUB_PATH, url).href, { publish: ["*"], claims: { exp: 4_000_000_000 } });
   const headers = { "Authorization": `Bearer ${token}`, "Content-Type": "application/x-www-form-urlencoded" };

@@ -20,6 +20,8 @@ export interface ServiceProcess extends AsyncDisposable {
   /** What else it wrote so far, on either stream. */
   readonly output: readonly string[];
   readonly exit: Promise<Deno.CommandStatus>;
+  /** Of the service, or of the command that runs it. */
+  readonly pid: number;
   /** Resolves with the first log entry of this message; rejects when the process ends before. */
   logged(message: string): Promise<LogEntry>;
   kill(signal: Deno.Signal): void;
@@ -86,6 +88,7 @@ export function startProcess(
     entries,
     output,
     exit,
+    pid: child.pid,
     kill,
     logged: (message) =>
       eventually(`the log entry "${message}" of ${args.join(" ")}`, () => {
