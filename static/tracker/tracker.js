@@ -319,7 +319,6 @@
     trackAuto();
     if (!timer) send();
     if (!durable) return;
-    // What other pages left.
     const replay = safe((lock) => {
       const names = Object.keys(page[durable]).filter((name) =>
         lock && !off && /^track.q:/.test(name) && name !== key
