@@ -29,6 +29,15 @@ const matchingLittle = (answer: Hub["onHistory"]): Hub["onHistory"] => async (ma
   return Response.json({ ...page, older: older ?? "#before" });
 };
 
+/** Loads the page with an empty page of the history, and refuses its stream once. */
+async function beRefusedOnce(page: Page, hub: Hub): Promise<void> {
+  hub.onHistory = matchingLittle((answer) => answer());
+  let refusals = 1;
+  hub.onStream = (answer) => refusals-- > 0 ? new Response(null, { status: 503 }) : answer();
+  await page.reload();
+  await page.waitForSelector(problem);
+}
+
 /** A hub whose history refuses so often, and asks for a minute of patience; it counts how often it was asked. */
 function refuse(hub: Hub, refusals: number): { readonly asked: number } {
   const count = { asked: 0 };
@@ -41,11 +50,7 @@ function refuse(hub: Hub, refusals: number): { readonly asked: number } {
 
 Deno.test("what happens between an empty page of the history and the stream is a row", () =>
   withLogger([], async (page, hub) => {
-    hub.onHistory = matchingLittle((answer) => answer());
-    let refusals = 1;
-    hub.onStream = (answer) => refusals-- > 0 ? new Response(null, { status: 503 }) : answer();
-    await page.reload();
-    await page.waitForSelector(problem);
+    await beRefusedOnce(page, hub);
     hub.publish(tracked(1));
     await tryNow(page);
     await live(page);
@@ -56,11 +61,7 @@ Deno.test("what happens between an empty page of the history and the stream is a
 
 Deno.test("what happens while the page looks for where its stream has begun comes behind it", () =>
   withLogger([], async (page, hub) => {
-    hub.onHistory = matchingLittle((answer) => answer());
-    let refusals = 1;
-    hub.onStream = (answer) => refusals-- > 0 ? new Response(null, { status: 503 }) : answer();
-    await page.reload();
-    await page.waitForSelector(problem);
+    await beRefusedOnce(page, hub);
     hub.publish(tracked(1));
     using held = new Gate();
     hub.onHistory = matchingLittle(held.early);

@@ -25,6 +25,17 @@ const toasts = (page: Page) => page.locator(".toast__text").allTextContents();
 const say = (page: Page, type: "pagehide" | "pageshow") =>
   page.evaluate((type) => dispatchEvent(new PageTransitionEvent(type, { persisted: true })), type);
 
+/** Loads the page with a rule that asks to be alerted of clicks. */
+async function beAlerted(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    const rules = [{ text: "k:click", isOn: true }];
+    localStorage.setItem("logger.alerts", JSON.stringify({ rules }));
+  });
+  await page.reload();
+  await live(page);
+  await page.waitForSelector("[data-action=alerts][data-on]");
+}
+
 /** Cuts the page off, lets these happen, and brings the connection back. */
 async function miss(page: Page, hub: Hub, ...missed: Update[]): Promise<void> {
   hub.onStream = () => new Response(null, { status: 503 });
@@ -82,13 +93,7 @@ Deno.test("what was missed rings no alert, whatever its ids; what is new does", 
   for (const [name, idOf] of Object.entries(ids)) {
     await t.step(name, () =>
       withLogger([tracked(1)], async (page, hub) => {
-        await page.evaluate(() => {
-          const rules = [{ text: "k:click", isOn: true }];
-          localStorage.setItem("logger.alerts", JSON.stringify({ rules }));
-        });
-        await page.reload();
-        await live(page);
-        await page.waitForSelector("[data-action=alerts][data-on]");
+        await beAlerted(page);
         const made = (number: number, message: string) => ({
           ...tracked(number, { message }),
           id: idOf(number),
@@ -106,13 +111,7 @@ Deno.test("what was missed rings no alert, whatever its ids; what is new does", 
 
 Deno.test("what happens seconds after a page is back that has missed nothing is new", () =>
   withLogger([tracked(1)], async (page, hub) => {
-    await page.evaluate(() => {
-      const rules = [{ text: "k:click", isOn: true }];
-      localStorage.setItem("logger.alerts", JSON.stringify({ rules }));
-    });
-    await page.reload();
-    await live(page);
-    await page.waitForSelector("[data-action=alerts][data-on]");
+    await beAlerted(page);
     await miss(page, hub);
     await live(page);
     await page.clock.runFor(5_000);
