@@ -7,7 +7,7 @@
  */
 
 import { find } from "./dom.js";
-import { write } from "./preference.js";
+import { DENSITY, write } from "./preference.js";
 
 export function isDense() {
   return document.documentElement.dataset.density !== "roomy";
@@ -17,7 +17,7 @@ export function isDense() {
 export function setDensity(isDense) {
   const density = isDense ? "dense" : "roomy";
   document.documentElement.dataset.density = density;
-  write("logger.density", density);
+  write(DENSITY, density);
   sayDensity();
 }
 

@@ -6,16 +6,14 @@
  * @module
  */
 
-import { read, write } from "./preference.js";
+import { read, SHORTCUTS, write } from "./preference.js";
 
 /** @typedef {{keys: string[], what: string, run: () => unknown}} Shortcut Keys as `KeyboardEvent.key` names them. */
-
-const STORAGE_KEY = "logger.shortcuts";
 
 export class Keyboard {
   #shortcuts;
   #onModified;
-  #areOn = read(STORAGE_KEY) !== "off";
+  #areOn = read(SHORTCUTS) !== "off";
 
   /**
    * @param {readonly Shortcut[]} shortcuts `run` returns false to leave the key to others.
@@ -42,7 +40,7 @@ export class Keyboard {
   /** @param {boolean} areOn */
   setOn(areOn) {
     this.#areOn = areOn;
-    write(STORAGE_KEY, areOn ? "on" : "off");
+    write(SHORTCUTS, areOn ? "on" : "off");
   }
 
   /** @param {KeyboardEvent} event */

@@ -11,7 +11,7 @@ import { noteEntry, toEntry } from "./entry.js";
 import { Feed } from "./feed.js";
 import { find } from "./dom.js";
 import { FlushTimer } from "./flush_timer.js";
-import { read } from "./preference.js";
+import { DENSITY, read, SHORTCUTS } from "./preference.js";
 import { Ring } from "./ring.js";
 import { Selection } from "./selection.js";
 import { Source } from "./source.js";
@@ -171,7 +171,7 @@ function reach(event) {
   if (event instanceof KeyboardEvent) {
     const { key, ctrlKey, metaKey } = event;
     const isOnRow = document.querySelector("[data-rows]:focus-within") !== null;
-    const isFind = (ctrlKey || metaKey) && key === "f" && read("logger.shortcuts") !== "off";
+    const isFind = (ctrlKey || metaKey) && key === "f" && read(SHORTCUTS) !== "off";
     // Too late for the controls: the browser would search or scroll, too.
     if (isFind || isOnRow && /Arrow|Page|Home|End| /.test(key)) event.preventDefault();
   }
@@ -232,7 +232,7 @@ function showLog() {
   older.hidden = !isMore || !feed.isAtTop;
 }
 
-const density = read("logger.density");
+const density = read(DENSITY);
 if (density !== null) document.documentElement.dataset.density = density;
 for (const type of REACHING) document.addEventListener(type, reach);
 document.addEventListener("visibilitychange", () => flushTimer.request());

@@ -39,9 +39,7 @@ export class Older {
   /** One page more, if there is one. */
   async load() {
     if (this.#log.source.older === null || !this.#log.isLive || this.#loading !== undefined) return;
-    this.#loading = this.#loadPage();
-    await this.#loading;
-    this.#loading = undefined;
+    await this.#alone(this.#loadPage());
   }
 
   async #loadPage() {
@@ -61,11 +59,15 @@ export class Older {
 
   /** An update and what was before it, if anybody knows it. @param {string} id */
   async loadUntil(id) {
-    // Two at once would get in each other's way.
     await this.#loading;
     if (this.#log.ring.find(id) !== undefined) return;
-    this.#loading = this.#loadLink(id);
-    await this.#loading;
+    await this.#alone(this.#loadLink(id));
+  }
+
+  /** Two at once would get in each other's way. @param {Promise<void>} work */
+  async #alone(work) {
+    this.#loading = work;
+    await work;
     this.#loading = undefined;
   }
 

@@ -5,6 +5,10 @@
  * @module
  */
 
+/** Names of those that are read before what writes them is loaded. */
+export const DENSITY = "logger.density";
+export const SHORTCUTS = "logger.shortcuts";
+
 /** @param {string} key */
 export function read(key) {
   try {
